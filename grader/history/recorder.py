@@ -1,0 +1,55 @@
+"""The pen: everything that happens in a scenario is appended here, from any thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from grader.history.events import Event
+
+
+class Clock:
+    """The one clock of a run: seconds since it was made, never going back."""
+
+    def __init__(self) -> None:
+        self._origin = time.monotonic()
+
+    def now(self) -> float:
+        """Seconds since the start of the run, to the microsecond."""
+        return round(time.monotonic() - self._origin, 6)
+
+
+class Recorder:
+    """Collects the events of one scenario and wakes whoever waits for them.
+
+    ``record`` may be called from any thread. Events are kept in the order of arrival, which is not always the
+    order of their times (a row change is read after it happened); a ``History`` sorts them.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self._events: list[Event] = []
+        self._changed = threading.Condition()
+
+    def record(self, event: Event) -> None:
+        """Append an event and wake all waiters."""
+        with self._changed:
+            self._events.append(event)
+            self._changed.notify_all()
+
+    def events(self, start: int = 0) -> Sequence[Event]:
+        """The events recorded so far, from index ``start`` on."""
+        with self._changed:
+            return self._events[start:]
+
+    def wait_for_more(self, known: int, timeout: float) -> int:
+        """Block until there are more than ``known`` events, or ``timeout`` seconds passed; the count now."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._events) > known, timeout)
+            return len(self._events)
+
+    def wait_until(self, reached: Callable[[Sequence[Event]], bool], timeout: float) -> bool:
+        """Block until ``reached(all events)`` holds; False when it did not within ``timeout`` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: reached(self._events), timeout)

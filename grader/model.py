@@ -1,0 +1,141 @@
+"""The vocabulary of a grade: verdicts, results, the report. Frozen values; imports nothing of ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Verdict(Enum):
+    """What the grader can say of one check; the value is the word used in every report."""
+
+    PASS = "pass"
+    """The grader saw it hold."""
+    FAIL = "fail"
+    """The grader saw it broken, and can show when and how."""
+    SKIPPED = "skipped"
+    """A check that this one builds on did not pass."""
+    INCONCLUSIVE = "inconclusive"
+    """The situation to be judged never came about; not the submission's fault."""
+    ERROR = "error"
+    """The grader's own fault."""
+
+
+class Outcome(Enum):
+    """What a whole run amounts to; decides the exit status of ``grader grade``."""
+
+    PASS = "pass"
+    """Every point of the lab was reached (bonus points are not needed)."""
+    FAIL = "fail"
+    """At least one point was not reached."""
+    ERROR = "error"
+    """The grader failed somewhere; the score is not to be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One line of proof from the history.
+
+    ``at`` is in seconds since the start of the run; ``service`` is the instance it concerns (``api``,
+    ``worker-A`` …) or None for the database and the grader.
+    """
+
+    at: float
+    text: str
+    service: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """The verdict of one check, with everything a report needs to explain it.
+
+    ``points`` is what was reached of ``max_points``. ``expected``, ``observed`` and ``hint`` are set when the
+    verdict is fail; ``reason`` when it is skipped, inconclusive or error. ``read`` is a file and anchor
+    relative to the project, such as ``labs/lab-03-worker-service.md#graceful-shutdown``. ``scenario`` names
+    the recorded scenario that was judged (several are joined by ``+``).
+    """
+
+    id: str
+    part: str
+    title: str
+    verdict: Verdict
+    points: float
+    max_points: float
+    bonus: bool = False
+    expected: str | None = None
+    observed: str | None = None
+    hint: str | None = None
+    read: str | None = None
+    reason: str | None = None
+    duration_s: float = 0.0
+    scenario: str | None = None
+    evidence: tuple[Evidence, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A text of the submission that a person has to read, such as an answer to a checkpoint question."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresInfo:
+    """Where the database server of a run came from."""
+
+    provider: str
+    """``docker``, ``embedded`` or ``given``."""
+    version: str
+    reason: str
+    """Why this provider was taken, in a few words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One graded run. ``max_score`` and ``max_bonus`` count the checks of this run alone.
+
+    ``started_at`` is ISO 8601 in UTC; ``duration_s`` in seconds; ``notes`` are things about the run that a
+    reader must know (a machine that stalled, checks that were left out, a repeated scenario).
+    """
+
+    lab: str
+    submission: str
+    checks: tuple[CheckResult, ...]
+    isolation: str
+    postgres: PostgresInfo
+    seed: int
+    started_at: str
+    duration_s: float
+    notes: tuple[str, ...] = ()
+    complete: bool = True
+    """False when the run was asked for some of the checks only."""
+    schema: str = field(default="grader/report/1", init=False)
+
+    @property
+    def score(self) -> float:
+        """Points reached of the lab's own."""
+        return sum(c.points for c in self.checks if not c.bonus)
+
+    @property
+    def max_score(self) -> float:
+        """Points of the lab that this run could give."""
+        return sum(c.max_points for c in self.checks if not c.bonus)
+
+    @property
+    def bonus(self) -> float:
+        """Bonus points reached."""
+        return sum(c.points for c in self.checks if c.bonus)
+
+    @property
+    def max_bonus(self) -> float:
+        """Bonus points that this run could give."""
+        return sum(c.max_points for c in self.checks if c.bonus)
+
+    @property
+    def outcome(self) -> Outcome:
+        """Error if any check is in error, pass if no point of the lab is missing, else fail."""
+        if any(c.verdict is Verdict.ERROR for c in self.checks):
+            return Outcome.ERROR
+        return Outcome.PASS if self.score >= self.max_score else Outcome.FAIL
