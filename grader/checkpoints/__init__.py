@@ -1,0 +1,44 @@
+"""Lab 03 as scenarios and checks, by topic. ``all_checks`` is the catalogue."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Sequence
+from types import ModuleType
+
+from grader.checkpoints import api, beyond, documents, queue, races, recovery, shutdown, worker
+from grader.declare import PARTS, Check, Scenario
+from grader.errors import BadCall, Internal
+
+_TOPICS: tuple[ModuleType, ...] = (api, worker, shutdown, queue, recovery, races, documents, beyond)
+
+
+def all_checks() -> tuple[Check, ...]:
+    """Every check, part by part. Internal when two have the same id."""
+    found = [value for topic in _TOPICS for value in vars(topic).values() if isinstance(value, Check)]
+    unique = list({id(check): check for check in found}.values())
+    ids = [check.id for check in unique]
+    if twice := {name for name in ids if ids.count(name) > 1}:
+        raise Internal(f"declared twice: {', '.join(sorted(twice))}")
+    return tuple(sorted(unique, key=lambda check: PARTS.index(check.part)))
+
+
+def select(checks: Sequence[Check], *, only: Collection[str] = (), part: str | None = None) -> tuple[Check, ...]:
+    """The checks that a call asks for, in the catalogue's order; all of them when it asks for none.
+
+    BadCall for an id or a part that does not exist.
+    """
+    ids = [check.id for check in checks]
+    for name in only:
+        if name not in ids:
+            close = difflib.get_close_matches(name, ids, 1)
+            meant = f"did you mean {close[0]}?" if close else "`grader checks` lists them all"
+            raise BadCall(f"there is no check {name!r}: {meant}")
+    if part is not None and part not in PARTS:
+        raise BadCall(f"there is no part {part!r}: the parts are {', '.join(PARTS)}")
+    return tuple(c for c in checks if (not only or c.id in only) and part in (None, c.part))
+
+
+def scenarios_of(checks: Sequence[Check]) -> tuple[Scenario, ...]:
+    """The scenarios that these checks judge, each once."""
+    return tuple(dict.fromkeys(scenario for check in checks for scenario in check.on))

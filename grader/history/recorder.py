@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable, Sequence
 
-from grader.history.events import Event
+from grader.history.events import Event, LogLine
+
+PASSWORD_MARK = "[the database password]"
+"""What stands in a recorded log line where the service wrote its password."""
 
 
 class Clock:
@@ -27,13 +31,16 @@ class Recorder:
     order of their times (a row change is read after it happened); a ``History`` sorts them.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, password: str | None = None) -> None:
         self.clock = clock
+        self._password = password
         self._events: list[Event] = []
         self._changed = threading.Condition()
 
     def record(self, event: Event) -> None:
-        """Append an event and wake all waiters."""
+        """Append an event and wake all waiters. A password in a log line is replaced before it is kept."""
+        if self._password and isinstance(event, LogLine) and self._password in event.text:
+            event = dataclasses.replace(event, text=event.text.replace(self._password, PASSWORD_MARK))
         with self._changed:
             self._events.append(event)
             self._changed.notify_all()

@@ -1,0 +1,58 @@
+"""The report of a run: data first, then what people see.
+
+``write_all`` writes every file; ``render_terminal`` prints; ``LiveProgress`` shows a run while it is under
+way. All of them see only ``grader.model``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from grader.model import Report
+from grader.report.files import write_atomically
+from grader.report.html import render_html, write_html
+from grader.report.json_report import from_json, read_json, render_json, schema, to_json, write_json
+from grader.report.progress import LiveProgress
+from grader.report.terminal import render_terminal
+from grader.report.text import line
+
+__all__ = [
+    "FORMATS",
+    "LiveProgress",
+    "from_json",
+    "read_json",
+    "render_html",
+    "render_json",
+    "render_terminal",
+    "schema",
+    "to_json",
+    "write_all",
+    "write_html",
+    "write_json",
+]
+
+FORMATS: Mapping[str, Callable[[Report], str]] = MappingProxyType(
+    {
+        # The data first: everything else can be made from it again.
+        "report.json": render_json,
+        "report.html": render_html,
+    }
+)
+"""Every file of a report and the function that gives its text, in the order in which they are written."""
+
+
+def write_all(report: Report, folder: Path, formats: Mapping[str, Callable[[Report], str]] = FORMATS) -> list[str]:
+    """Write every format of ``report`` into ``folder``, which is made when it is missing.
+
+    A format that cannot be rendered or written stops no other: what went wrong comes back, one line each.
+    """
+    problems = []
+    for name, render in formats.items():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(folder / name, render(report))
+        except Exception as problem:  # whatever it is, the others get their turn
+            problems.append(line(f"{name} was not written: {type(problem).__name__}: {problem}"))
+    return problems

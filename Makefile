@@ -1,0 +1,77 @@
+# Every target does its own set-up: a virtual environment in .venv, with pinned versions.
+
+TARGET ?= starter
+PYTHON ?= python3
+REPORTS ?= reports
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+USE := $(VENV)/.installed-for-use
+DEV := $(VENV)/.installed-for-development
+
+ONLY := $(if $(PART),--part $(PART)) $(if $(CHECK),--only $(CHECK))
+# One folder a submission, wherever it lives: reports/starter, reports/solution, …
+OUTPUT := $(REPORTS)/$(notdir $(abspath $(TARGET)))
+
+.DEFAULT_GOAL := help
+.PHONY: help grade run judge checks starter test check format bench clean
+
+help: ## Show this list
+	@echo 'make grade                          grade starter/, the code that you edit'
+	@echo 'make grade PART=3a                  the checks of one part: 2, 3a, 3b or x'
+	@echo 'make grade CHECK=3a.starts          one check'
+	@echo 'make grade TARGET=path/to/folder    another submission, such as solution'
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
+
+grade: $(USE) ## Grade TARGET (PART=…, CHECK=… for less); reports go to reports/
+	@$(BIN)/python -m grader grade $(TARGET) --output $(OUTPUT) $(ONLY)
+
+judge: $(USE) ## Judge the last run of TARGET again, without running anything
+	@$(BIN)/python -m grader judge $(OUTPUT)
+
+run: $(USE) ## Start PostgreSQL, the api-service and one worker of TARGET
+	@$(BIN)/python -m grader run $(TARGET)
+
+checks: $(USE) ## List every check with its points
+	@$(BIN)/python -m grader checks
+
+starter: $(USE) ## Make starter/ anew from the marked blocks of solution/
+	@$(BIN)/python -m grader starter solution starter
+
+test: $(DEV) ## Run all tests (unit, then with a real PostgreSQL)
+	@$(BIN)/python -m pytest -n 2 --dist loadscope tests/unit tests/integration
+
+check: $(DEV) ## Style, types and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEV) ## Put the code into the usual form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(DEV) ## Time whole grades and say where the seconds go
+	@$(BIN)/python -m tests.bench.bench_grade
+
+clean: ## Remove what the targets above made (not your code)
+	rm -rf $(VENV) $(REPORTS) *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo 'Python 3.11 or newer is needed; name one with make PYTHON=/path/to/python3.11 …' >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || \
+	    { rm -rf $(VENV); echo 'python3 -m venv failed; on Debian and Ubuntu: apt install python3-venv' >&2; exit 2; }
+
+$(USE): $(BIN)/python pyproject.toml constraints.txt
+	@echo 'Installing into $(VENV); this happens once …'
+	@$(PIP) --editable .
+	@touch $@
+
+$(DEV): $(BIN)/python pyproject.toml constraints.txt
+	@echo 'Installing the development tools into $(VENV); this happens once …'
+	@$(PIP) --editable '.[dev]'
+	@touch $@ $(USE)

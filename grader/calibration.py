@@ -1,0 +1,86 @@
+"""How slow this machine is, measured at the start of a run, and whether it stalls while the run lasts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from grader.history.events import Stalled
+from grader.history.recorder import Clock, Recorder
+
+_USUAL_START = 0.1
+"""Seconds that the interpreter below takes on a quiet machine of 2025 or so."""
+
+_MOST = 10.0
+_STALL = 0.4
+"""A thread that wants to wake up and gets no time for so many seconds has seen a stall."""
+
+_TICK = 0.1
+
+
+def measure_patience() -> float:
+    """How many times slower than a quiet machine this one is, between 1 and 10.
+
+    The better of two starts of the interpreter with some of its standard library: what every scenario does most.
+    """
+    took = min(_seconds(_start_interpreter) for _ in range(2))
+    return round(min(_MOST, max(1.0, took / _USUAL_START)), 2)
+
+
+def _start_interpreter() -> None:
+    subprocess.run([sys.executable, "-I", "-c", "import asyncio, http.client, decimal"], check=True)
+
+
+def _seconds(action: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+class StallWatch:
+    """A thread that notices when the machine gives the grader no time, and tells every recorder that listens."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._listeners: set[Recorder] = set()
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="stall-watch", daemon=True)
+        self.longest = 0.0
+
+    def __enter__(self) -> StallWatch:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def listen(self, recorder: Recorder) -> Callable[[], None]:
+        """Tell this recorder of stalls until the returned function is called."""
+        with self._lock:
+            self._listeners.add(recorder)
+
+        def stop() -> None:
+            with self._lock:
+                self._listeners.discard(recorder)
+
+        return stop
+
+    def _run(self) -> None:
+        before = self._clock.now()
+        while not self._done.wait(_TICK):
+            now = self._clock.now()
+            late = now - before - _TICK
+            before = now
+            if late > _STALL:
+                self.longest = max(self.longest, late)
+                with self._lock:
+                    for recorder in self._listeners:
+                        recorder.record(Stalled(at=now, seconds=round(late, 3)))

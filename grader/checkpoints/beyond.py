@@ -1,0 +1,253 @@
+"""Beyond the lab: what a queue in production has to bear. Bonus points."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+from grader.checkpoints.evidence import ended, life, list_of, moved, said
+from grader.checkpoints.recovery import POLL
+from grader.checkpoints.shutdown import finishes_the_task_in_hand
+from grader.checkpoints.worker import BUSY_SHARE, LAB, A, names_id, processes
+from grader.declare import check, scenario
+from grader.history.timeline import History
+from grader.judgement import Judgement, broken, holds, need
+from grader.lab import Lab
+from grader.model import Evidence
+
+# ---------------------------------------------------------------- fencing
+
+SLEEP_TIMEOUT = 1.2
+SLEEP_WORK = 0.5
+
+
+@scenario(timeout=10, seconds=5)
+def sleeper(lab: Lab) -> None:
+    """A worker is stopped in the middle of its work, for longer than the timeout, and wakes up again."""
+    workers = {
+        name: lab.start_worker(name, poll=POLL, duration=SLEEP_WORK, stuck=SLEEP_TIMEOUT, ready=False)
+        for name in ("worker-A", "worker-B")
+    }
+    for worker in workers.values():
+        lab.wait_until(worker.has_looked())
+    [task] = lab.insert_tasks(1)
+    name = lab.wait_for_any({w.name: w.works_on(task) for w in workers.values()})
+    asleep = workers[name]
+    asleep.signal(signal.SIGSTOP)
+    lab.note("stopped", task=task.id, service=name)
+    taken_over = lab.comes(lab.has_status(task), timeout=SLEEP_TIMEOUT + POLL + SLEEP_WORK + 3)
+    lab.note("woken", task=task.id, service=name, taken_over=taken_over)
+    before = asleep.looks
+    asleep.signal(signal.SIGCONT)
+    lab.wait_until(lab.has_status(task))
+    # Whatever it does with the old task, it does before it looks for the next one.
+    if asleep.is_alive:
+        lab.comes(asleep.has_looked_since(before, 2), timeout=5)
+    lab.watch(0.3)
+    lab.note("awake-again")
+
+
+@check(
+    "x.fencing",
+    points=3,
+    on=sleeper,
+    after=processes,
+    hint="Complete with WHERE id = … AND status = 'processing' AND assigned_worker = me, and look at the row count.",
+    read=f"{LAB}#fencing",
+)
+def sleeper_changes_nothing(history: History) -> Judgement:
+    """A worker that slept past the timeout, and whose task another one took over, wakes up and changes nothing."""
+    stopped = need(history.moment("stopped"), "no worker had a task in hand")
+    woken = need(history.moment("woken"), "the sleeper was not woken")
+    need(history.moment("awake-again"), "the task was never completed")
+    story = history.story(stopped.detail["task"])
+    service = stopped.detail["service"]
+    takeover = [c for c in story.claims if c.service != service and stopped.at < c.at < woken.at]
+    marks = [
+        Evidence(stopped.at, f"SIGSTOP while task {story.task} is in hand", service),
+        Evidence(woken.at, "SIGCONT", service),
+    ]
+    proof = sorted([*life(story), *marks], key=lambda e: e.at)
+    if not woken.detail["taken_over"]:
+        if len(story.completions) == 1:
+            return holds("no takeover was possible while the sleeper lived; completed once after it woke", *proof)
+        need(None, "nobody took the task over")
+    if not takeover and story.completions[0].service == service:
+        need(None, "the task was done before the worker slept")
+    late = [c for c in story.changes if c.service == service and c.at > woken.at]
+    if late:
+        return broken(
+            *proof,
+            *[moved(c) for c in late[:2] if not c.status_moved],
+            expected="the sleeper changes nothing",
+            observed=f"it changed task {story.task} {late[0].at - woken.at:.2f} s after it woke",
+        )
+    return holds("it woke up, and left the task to the one that took it over", *proof)
+
+
+# ---------------------------------------------------------------- database restart
+
+
+@scenario(timeout=15, seconds=6)
+def database_restarts(lab: Lab) -> None:
+    """The database goes away while the worker waits, and once more while it works."""
+    worker = lab.start_worker(poll=0.3, duration=0.8, stuck=2.0)
+    with lab.outage(worker):
+        lab.watch(0.3)
+        worker.process.sample_usage()
+        lab.watch(1.2)
+        worker.process.sample_usage()
+    [first] = lab.insert_tasks(1)
+    lab.note("first-task", task=first.id)
+    lab.wait_until(worker.works_on(first))
+    with lab.outage(worker):
+        lab.watch(1.3)
+    lab.wait_until(lab.has_status(first))
+    [second] = lab.insert_tasks(1)
+    lab.note("second-task", task=second.id)
+    lab.wait_until(lab.has_status(second))
+    lab.note("came-through")
+
+
+@check(
+    "x.database-restart",
+    points=2,
+    on=database_restarts,
+    after=processes,
+    hint="Catch the lost connection around every round of the loop, wait a moment, connect again, and go on.",
+    read=f"{LAB}#database-restart",
+)
+def comes_through_a_restart(history: History) -> Judgement:
+    """The database goes away for a while, idle and mid-task: the worker comes through, and no task is lost."""
+    gone = need(history.moment("database-gone"), "the worker never came to its first poll")
+    exit_ = history.exited(A)
+    after = [said(line) for line in history.log(A) if line.at > gone.at]
+    if exit_ is not None:
+        return broken(
+            *after[-5:], ended(exit_), expected="the worker lives", observed="it ended when the database was gone"
+        )
+    usage = history.usage(A)
+    if len(usage) >= 2:
+        used, time = usage[1].cpu_s - usage[0].cpu_s, usage[1].at - usage[0].at
+        if used > BUSY_SHARE * time:
+            return broken(
+                *after[:3],
+                expected="a pause between two tries to connect",
+                observed=f"{used:.1f} s of CPU time in {time:.1f} s",
+            )
+    lost = [s for s in history.stories.values() if s.status != "completed"]
+    if lost or not history.moment("came-through"):
+        waited = history.gave_up.seconds if history.gave_up else 0
+        words = list_of(f"task {s.task} {s.status}" for s in lost)
+        return broken(
+            *after[-5:],
+            *[e for s in lost for e in life(s)],
+            expected="every task completed after the database is back",
+            observed=f"{waited:.0f} s later: {words}",
+        )
+    return holds("two outages, two tasks completed", *[e for s in history.stories.values() for e in life(s)])
+
+
+# ---------------------------------------------------------------- long tasks
+
+LONG_TIMEOUT = 1.5
+LONG_WORK = 3.4
+
+
+@scenario(timeout=12, seconds=6)
+def work_longer_than_the_timeout(lab: Lab) -> None:
+    """Two of three workers work for longer than the timeout, one of them told to stop; the third has time to steal."""
+    workers = {
+        name: lab.start_worker(name, poll=POLL, duration=LONG_WORK, stuck=LONG_TIMEOUT, ready=False)
+        for name in ("worker-A", "worker-B", "worker-C")
+    }
+    for worker in workers.values():
+        lab.wait_until(worker.has_looked())
+    told, other = lab.insert_tasks(2)
+    name = lab.wait_for_any({w.name: w.works_on(told) for w in workers.values()})
+    workers[name].signal(signal.SIGTERM)
+    lab.note("at-work", told=told.id, other=other.id, service=name)
+    lab.wait_until(lab.has_status(told, other))
+    lab.note("both-done")
+
+
+@check(
+    "x.long-task",
+    points=2,
+    on=work_longer_than_the_timeout,
+    after=(processes, finishes_the_task_in_hand),
+    hint="While it works, and also while it finishes after a signal, a worker shows that it lives: it moves "
+    "updated_at, in a thread of its own, more often than the timeout.",
+    read=f"{LAB}#long-tasks",
+)
+def keeps_long_tasks(history: History) -> Judgement:
+    """Work that lasts longer than WORKER_STUCK_TIMEOUT is not taken from a live worker."""
+    at_work = need(history.moment("at-work"), "no worker had a task in hand")
+    for task in (at_work.detail["told"], at_work.detail["other"]):
+        story = history.story(task)
+        holders = list(dict.fromkeys(c.service for c in story.claims))
+        if len(holders) > 1 or len(story.completions) > 1 or "pending" in story.statuses[1:]:
+            draining = " while it finished after SIGTERM" if task == at_work.detail["told"] else ""
+            return broken(
+                *life(story),
+                expected=f"task {task} stays with {holders[0] if holders else 'its worker'}{draining}",
+                observed=f"it was taken from a worker that was alive and at work{draining}",
+            )
+        if not story.completions:
+            need(None, f"task {task} was not completed in time")
+    return holds(
+        f"two tasks of {LONG_WORK:g} s with a timeout of {LONG_TIMEOUT:g} s, each done by one worker",
+        *life(history.story(at_work.detail["told"])),
+    )
+
+
+# ---------------------------------------------------------------- task types
+
+
+@scenario(timeout=10, seconds=2)
+def an_email(lab: Lab) -> None:
+    """A plain task and one of type email."""
+    worker = lab.start_worker(poll=0.2, duration=0.05)
+    [plain] = lab.insert_tasks(1)
+    lab.wait_until(lab.has_status(plain))
+    [email] = lab.insert_tasks(1, type="email")
+    lab.note("email", task=email.id, title=email.title, plain=plain.id, plain_title=plain.title)
+    lab.wait_until(lab.has_status(email))
+    lab.wait_until(worker.has_looked())
+
+
+@check(
+    "x.task-types",
+    points=1,
+    on=an_email,
+    after=processes,
+    hint="A dictionary from type to function: a new type is one new entry.",
+    read=f"{LAB}#task-types",
+)
+def knows_email(history: History) -> Judgement:
+    """A task of type email is completed, with a log line of its own."""
+    moment = need(history.moment("email"), "the plain task was not completed")
+    detail = moment.detail
+    story = history.story(detail["task"])
+    if not story.completions:
+        return broken(*life(story), expected="the email task completed", observed=f"it is {story.status}")
+    usual = {_shape(n.text, detail["plain"], detail["plain_title"]) for n in history.log(A) if n.at < moment.at}
+    own = [
+        n
+        for n in history.log(A)
+        if n.at >= moment.at
+        and (names_id(n.text, story.task) or detail["title"] in n.text or "mail" in n.text.lower())
+        and _shape(n.text, detail["task"], detail["title"]) not in usual
+    ]
+    if not own:
+        return broken(
+            *[said(n) for n in history.log(A) if n.at >= moment.at][:5],
+            expected="a log line for the email that a plain task does not have",
+            observed="the same lines as for a plain task",
+        )
+    return holds("completed, with a line of its own", said(own[0]))
+
+
+def _shape(text: str, task: str, title: str) -> str:
+    """A log line without what differs from task to task: id, title, numbers."""
+    return re.sub(r"[\d.:,]+", "#", text.replace(title, "TITLE").replace(task, "ID"))

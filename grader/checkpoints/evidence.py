@@ -1,0 +1,93 @@
+"""Lines of proof, in the words that reports use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from grader.history.events import HttpExchange, LogLine, ServiceExited, SignalSent
+from grader.history.steps import Step
+from grader.history.tasks import Change, Story
+from grader.model import Evidence
+
+_SHOWN = 160
+"""Characters of a text that somebody else wrote."""
+
+
+def short(text: str, limit: int = _SHOWN) -> str:
+    """On one line, and cut where it gets long."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def said(line: LogLine) -> Evidence:
+    """A log line."""
+    return Evidence(line.at, f"log: {short(line.text)}", line.service)
+
+
+def sent(signal: SignalSent) -> Evidence:
+    """A signal of the grader."""
+    return Evidence(signal.at, f"{signal.signal} sent", signal.service)
+
+
+def ended(exit_: ServiceExited) -> Evidence:
+    """The end of a process."""
+    return Evidence(exit_.at, f"exited, {status_words(exit_.status)}", exit_.service)
+
+
+def status_words(status: int) -> str:
+    """An exit status for people: ``status 0``, or the signal that ended it."""
+    return f"status {status}" if status >= 0 else f"ended by signal {-status}"
+
+
+def moved(change: Change) -> Evidence:
+    """A change of a task's row."""
+    task = change.row.task
+    match change.row.operation:
+        case "insert":
+            text = f"task {task} inserted, {change.after('status')}"
+        case "delete" | "truncate":
+            text = f"task {task} deleted"
+        case _:
+            before, after = change.before("status"), change.after("status")
+            if before != after:
+                text = f"task {task}: {before} → {after}"
+            else:
+                names = [k for k, v in (change.row.after or {}).items() if v != change.before(k)]
+                text = f"task {task}, still {after}: {', '.join(names) or 'nothing'} rewritten"
+            if after == "processing" and change.before("assigned_worker") != change.after("assigned_worker"):
+                text += f", assigned_worker {short(str(change.after('assigned_worker')), 60)}"
+    return Evidence(change.at, text, change.service)
+
+
+def life(story: Story, limit: int = 12) -> tuple[Evidence, ...]:
+    """The changes of a task that moved its status or its owner."""
+    told = [
+        c
+        for c in story.changes
+        if c.row.operation != "update"
+        or c.status_moved
+        or c.before("assigned_worker") != c.after("assigned_worker")
+    ]
+    return tuple(moved(c) for c in told[:limit])
+
+
+def asked(exchange: HttpExchange) -> Evidence:
+    """A request and what came back."""
+    answer = exchange.error or f"{exchange.status} {short(exchange.body, 100)}"
+    body = "" if exchange.request is None else f" {short(exchange.request, 80)}"
+    return Evidence(exchange.at, f"{exchange.method} {short(exchange.path, 80)}{body} → {answer}", exchange.service)
+
+
+def ran(step: Step) -> Evidence:
+    """A statement and its result."""
+    result = step.sqlstate or step.tag or "no answer"
+    return Evidence(step.began, f"{short(step.sql, 110)} → {result}", step.service)
+
+
+def list_of(words: Iterable[object], limit: int = 5) -> str:
+    """``1, 2, 3 and 4 more``; ``none`` for nothing."""
+    items = [str(word) for word in words]
+    if not items:
+        return "none"
+    rest = len(items) - limit
+    return ", ".join(items[:limit]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,58 @@
+"""How often a worker polls, found out from the wire alone.
+
+A poll is a burst of statements after a pause. Workers with several loops poll more often than the interval,
+each loop at its own phase, so that the rhythm is looked for in several ways: over all connections, over
+the busiest connection alone, and over every k-th burst.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+from grader.history.timeline import History
+
+_SAME_BURST = 0.06
+"""Seconds between two statements of one poll, at the most; less than half the shortest interval asked for."""
+
+_MOST_LOOPS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """The times of a loop's polls, in seconds of the run."""
+
+    times: tuple[float, ...]
+
+    @property
+    def interval(self) -> float | None:
+        """The median time between two polls, in seconds; None for fewer than three polls."""
+        gaps = [b - a for a, b in pairwise(self.times)]
+        return median(gaps) if len(gaps) >= 2 else None
+
+    def fits(self, wanted: float, patience: float) -> bool:
+        """Whether the polls come at this interval; late is forgiven as far as the machine is slow."""
+        interval = self.interval
+        return interval is not None and 0.8 * wanted <= interval <= 1.3 * wanted + 0.1 * patience
+
+    @property
+    def words(self) -> str:
+        """For people: ``0.26 s``."""
+        return "(fewer than three polls)" if self.interval is None else f"{self.interval:.2g} s"
+
+
+def rhythms(history: History, service: str, begins: float, ends: float) -> list[Rhythm]:
+    """Every way to look at the polls of a service in an interval; the same ways in the same order each time."""
+    steps = [s for s in history.steps_of(service) if begins <= s.began <= ends and not s.is_setup]
+    everything = _bursts([s.began for s in steps])
+    busiest = Counter(s.connection for s in steps).most_common(1)
+    alone = _bursts([s.began for s in steps if busiest and s.connection == busiest[0][0]])
+    found = [Rhythm(everything), Rhythm(alone)]
+    found += [Rhythm(everything[::k]) for k in range(2, _MOST_LOOPS + 1)]
+    return found
+
+
+def _bursts(times: list[float]) -> tuple[float, ...]:
+    return tuple(at for n, at in enumerate(times) if n == 0 or at - times[n - 1] > _SAME_BURST)

@@ -1,0 +1,242 @@
+"""Exercise 3b: the table as a queue."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from grader.checkpoints.evidence import asked, life, list_of, moved
+from grader.checkpoints.shutdown import claim_began
+from grader.checkpoints.worker import LAB, processes
+from grader.declare import check, scenario
+from grader.history.tasks import Story
+from grader.history.timeline import History
+from grader.judgement import Judgement, broken, holds, need
+from grader.lab import Api, Condition, Lab, Task
+from grader.model import Evidence
+
+
+@scenario(timeout=10, seconds=2)
+def oldest_row_locked(lab: Lab) -> None:
+    """The oldest of two tasks is locked by somebody else when the worker comes; later the lock is let go."""
+    oldest, other = lab.insert_tasks(2)
+    with lab.database.hold_row(oldest.id):
+        lab.note("row-locked", task=oldest.id, other=other.id)
+        worker = lab.start_worker(poll=0.2, duration=0.05, ready=False)
+        # Long enough for a start and several polls; a worker that waits for the lock does not get there.
+        lab.comes(lab.has_status(other), timeout=4)
+        lab.note("row-let-go")
+    lab.wait_until(lab.has_status(oldest, other))
+    lab.wait_until(worker.has_looked())
+
+
+@check(
+    "3b.skip-locked",
+    points=5,
+    on=oldest_row_locked,
+    after=processes,
+    hint="SELECT … FOR UPDATE SKIP LOCKED passes over a row that somebody else has locked, without waiting.",
+    read=f"{LAB}#claiming-with-skip-locked",
+)
+def skips_a_locked_row(history: History) -> Judgement:
+    """With the oldest task locked by someone else, the worker takes the next one, and the locked one when it is free."""
+    locked = need(history.moment("row-locked"), "the worker never came to its first poll")
+    let_go = need(history.moment("row-let-go"), "the scenario came to no end")
+    oldest, other = history.story(locked.detail["task"]), history.story(locked.detail["other"])
+    early = [c for c in other.claims if c.at < let_go.at]
+    proof = [
+        Evidence(locked.at, f"task {oldest.task} locked by the grader"),
+        *[moved(c.change) for s in (oldest, other) for c in s.claims],
+        Evidence(let_go.at, "lock let go"),
+    ]
+    if not early:
+        return broken(
+            *sorted(proof, key=lambda e: e.at),
+            expected=f"task {other.task} claimed while task {oldest.task} is locked",
+            observed=f"nothing claimed for {let_go.at - locked.at:.1f} s, until the lock was let go",
+            hint="If your claim is one UPDATE without a lock clause, it waits for the locked row like FOR UPDATE "
+            "does: pick the row with FOR UPDATE SKIP LOCKED inside it."
+            if history.claims
+            else None,
+        )
+    if oldest.status != "completed":
+        return broken(
+            *life(oldest),
+            expected=f"task {oldest.task} taken after the lock was let go",
+            observed=f"task {oldest.task} stayed {oldest.status}",
+        )
+    return holds(
+        f"task {other.task} claimed {early[0].at - locked.at:.2f} s after it came, with task {oldest.task} locked",
+        *sorted(proof, key=lambda e: e.at),
+    )
+
+
+@scenario(timeout=10, seconds=2)
+def shuffled_ages(lab: Lab) -> None:
+    """Six tasks whose order in the table is not their order of age, and no index to sort by accident."""
+    lab.database.set_for_services("enable_indexscan", "off")
+    lab.database.set_for_services("enable_bitmapscan", "off")
+    lab.database.set_for_services("enable_indexonlyscan", "off")
+    ages = [10.0 + number for number in lab.shuffled(6)]
+    tasks = lab.insert_tasks(6, ages=ages)
+    lab.database.rewrite([tasks[number].id for number in lab.shuffled(6)[:3]])
+    lab.note("shuffled", ages=dict(zip((t.id for t in tasks), ages, strict=True)))
+    lab.start_worker(poll=0.2, duration=0.0, ready=False)
+    lab.wait_until(lab.has_status(*tasks))
+
+
+@check(
+    "3b.oldest-first",
+    points=3,
+    on=shuffled_ages,
+    after=processes,
+    hint="Without ORDER BY created_at the order is whatever the table happens to give.",
+    read=f"{LAB}#oldest-first",
+)
+def takes_the_oldest_first(history: History) -> Judgement:
+    """Tasks are claimed in the order of created_at, whatever their order in the table."""
+    ages: dict[str, float] = need(history.moment("shuffled"), "the tasks were not inserted").detail["ages"]
+    claims = [c for c in history.claims if c.task in ages]
+    if len({c.task for c in claims}) < len(ages):
+        need(None, "not all of the tasks were claimed")
+    order = [f"{c.task} ({ages[c.task]:.0f} s old)" for c in claims]
+    for younger in claims:
+        for older in claims:
+            began = claim_began(history, older.task, older.at)
+            if ages[older.task] > ages[younger.task] and began > younger.committed_at:
+                return broken(
+                    *[moved(c.change) for c in claims],
+                    expected="oldest first",
+                    observed=list_of(order, 6),
+                )
+    return holds(list_of(order, 6))
+
+
+@scenario(timeout=15, seconds=6)
+def client_to_client(lab: Lab) -> None:
+    """A client posts tasks and watches them complete; then ten clients post at the same moment."""
+    api = lab.start_api()
+    worker = lab.start_worker(poll=0.2, duration=0.5)
+    title = lab.new_title()
+    first = _post(lab, api, title, "as it was posted")
+    lab.note("posted", task=first.id, title=first.title)
+    lab.wait_until(Condition("GET to show the task completed", lambda _b, _n: _shows_completed(api, first)))
+    second = _post(lab, api, lab.new_title(), "before the change")
+    lab.wait_until(worker.works_on(second))
+    new_title = lab.new_title()
+    lab.note("changed-at-work", task=second.id, title=new_title, description="after the change")
+    api.request("PUT", f"/tasks/{second.id}", body={"title": new_title, "description": "after the change"})
+    lab.wait_until(lab.has_status(second))
+    lab.stop(worker)
+    lab.start_worker("worker-B", poll=0.2, duration=0.05)
+    titles = [lab.new_title() for _ in range(10)]
+    lab.note("burst", titles=titles)
+    with ThreadPoolExecutor(10) as clients:
+        answers = list(clients.map(lambda t: api.request("POST", "/tasks", body={"title": t}), titles))
+    burst = [Task(a.task_id, t) for a, t in zip(answers, titles, strict=True) if a.task_id]
+    lab.note("burst-posted", tasks=[task.id for task in burst])
+    lab.wait_until(lab.has_status(*burst))
+    lab.watch(0.3)
+    lab.note("burst-over")
+
+
+def _post(lab: Lab, api: Api, title: str, description: str) -> Task:
+    answer = api.request("POST", "/tasks", body={"title": title, "description": description})
+    lab.give_up_unless(answer.task_id is not None, "the api-service to create a task")
+    return Task(str(answer.task_id), title)
+
+
+def _shows_completed(api: Api, task: Task) -> bool:
+    body = api.request("GET", f"/tasks/{task.id}", timeout=15).json
+    return isinstance(body, dict) and body.get("status") == "completed"
+
+
+@check(
+    "3b.end-to-end",
+    points=4,
+    on=client_to_client,
+    after=processes,
+    hint="UPDATE only the columns that you own: status, assigned_worker, updated_at.",
+    read=f"{LAB}#end-to-end",
+)
+def works_end_to_end(history: History) -> Judgement:
+    """A client that posts a task sees it move to completed, with its title and description untouched."""
+    posted = need(history.moment("posted"), "the api-service did not create a task")
+    story = history.story(posted.detail["task"])
+    reads = [e for e in history.exchanges("GET") if e.path == f"/tasks/{story.task}"]
+    if not story.completions or '"completed"' not in (reads[-1].body if reads else ""):
+        return broken(
+            *life(story),
+            *[asked(e) for e in reads[-1:]],
+            expected="GET shows the task completed",
+            observed=f"in the table it is {story.status}",
+        )
+    row = story.row or {}
+    if row.get("title") != posted.detail["title"] or row.get("description") != "as it was posted":
+        return broken(*life(story), expected="title and description as posted", observed=f"{row.get('title')}")
+    strangers = {c.service for s in history.stories.values() for c in s.changes if c.status_moved}
+    strangers -= {None, *history.workers()}
+    api_moves = [
+        c for s in history.stories.values() for c in s.changes if c.service in strangers and c.row.operation == "update"
+    ]
+    if api_moves:
+        return broken(
+            *[moved(c) for c in api_moves[:4]],
+            expected="the worker-service moves tasks, nobody else",
+            observed=f"{api_moves[0].service} did",
+        )
+    changed = need(history.moment("changed-at-work"), "no task was in hand when the client changed it")
+    return _keeps_the_change(history, history.story(changed.detail["task"]), changed.detail)
+
+
+def _keeps_the_change(history: History, story: Story, wanted: dict[str, str] | object) -> Judgement:
+    assert isinstance(wanted, dict)
+    put = need(
+        next((e for e in history.exchanges("PUT") if e.path == f"/tasks/{story.task}"), None),
+        "no PUT was sent",
+    )
+    if put.status != 200 or not story.completions:
+        need(None, f"the PUT was answered {put.error or put.status}, the task ended {story.status}")
+    row = story.row or {}
+    if row.get("title") != wanted["title"] or row.get("description") != wanted["description"]:
+        return broken(
+            asked(put),
+            *[moved(c) for c in story.changes[-4:]],
+            expected="the title that the client set while the worker worked",
+            observed=f"the completion brought back “{row.get('title')}”",
+        )
+    return holds("posted, claimed, completed, seen by the client; a PUT in between was kept", *life(story))
+
+
+@check(
+    "3b.burst",
+    points=5,
+    on=client_to_client,
+    after=works_end_to_end,
+    hint="Ten rows, ten claims, ten completions: claim one row at a time, or remember every row that you claimed.",
+    read=f"{LAB}#end-to-end",
+)
+def works_off_a_burst(history: History) -> Judgement:
+    """Ten tasks posted at the same moment are ten tasks, each claimed once and completed once."""
+    titles = need(history.moment("burst"), "the scenario did not come as far as the burst").detail["titles"]
+    posts = [e for e in history.exchanges("POST") if any(t in (e.request or "") for t in titles)]
+    refused = [e for e in posts if e.status != 201]
+    if refused:
+        return broken(
+            *[asked(e) for e in refused[:4]],
+            expected="201 for each of ten POSTs at the same time",
+            observed=f"{len(refused)} were not",
+            hint="Each request needs a connection of its own, or a turn on a shared one.",
+        )
+    stories = [s for s in history.stories.values() if s.changes[0].after("title") in titles]
+    wrong = [s for s in stories if len(s.claims) != 1 or len(s.completions) != 1]
+    if len(stories) != 10 or wrong:
+        return broken(
+            *[e for s in wrong[:3] for e in life(s)],
+            expected="ten tasks, each claimed once and completed once",
+            observed=f"{len(stories)} tasks; "
+            + list_of(f"task {s.task}: {len(s.claims)} claims, {len(s.completions)} completions" for s in wrong),
+        )
+    start, end = min(e.at for e in posts), max(s.completions[0].at for s in stories)
+    return holds(f"ten tasks in {end - start:.1f} s, each claimed once and completed once")
+
+

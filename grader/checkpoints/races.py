@@ -1,0 +1,104 @@
+"""Exercise 3b: two workers on one table."""
+
+from __future__ import annotations
+
+from grader.checkpoints.double import double_claims
+from grader.checkpoints.evidence import life, list_of
+from grader.checkpoints.worker import LAB, processes
+from grader.declare import check, scenario
+from grader.history.timeline import History
+from grader.judgement import Judgement, broken, holds, need
+from grader.lab import Lab
+
+TASKS = 20
+
+
+@scenario(timeout=12, seconds=3)
+def two_workers(lab: Lab) -> None:
+    """Two workers wait when twenty tasks come in at once."""
+    workers = [lab.start_worker(name, poll=0.2, duration=0.1, ready=False) for name in ("worker-A", "worker-B")]
+    for worker in workers:
+        lab.wait_until(worker.has_looked())
+    tasks = lab.insert_tasks(TASKS)
+    lab.note("twenty-tasks", tasks=[task.id for task in tasks])
+    lab.wait_until(lab.has_status(*tasks))
+    lab.watch(0.2)
+
+
+@check(
+    "3b.two-workers",
+    points=5,
+    on=two_workers,
+    after=processes,
+    hint="Claim one task at a time, let the database decide who gets it, and leave the rest to the others.",
+    read=f"{LAB}#two-workers",
+)
+def shares_the_work(history: History) -> Judgement:
+    """Two workers and twenty tasks: both work, at the same time, and no task is claimed or completed twice."""
+    need(history.moment("twenty-tasks"), "the two workers did not come to their first polls")
+    for name in ("worker-A", "worker-B"):
+        if history.exited(name):
+            return broken(expected="two workers side by side", observed=f"{name} ended by itself")
+    stories = list(history.stories.values())
+    doubles = [d for s in stories for d in double_claims(history, s)]
+    if doubles:
+        return broken(
+            *life(history.story(doubles[0].task)),
+            expected="each task claimed by one worker",
+            observed=f"task {doubles[0].task} was claimed by {doubles[0].first} and again by {doubles[0].second}",
+        )
+    twice = [s for s in stories if len(s.completions) > 1]
+    if twice:
+        return broken(*life(twice[0]), expected="one completion", observed=f"task {twice[0].task} completed twice")
+    left = [s.task for s in stories if s.status != "completed"]
+    if left:
+        return broken(expected=f"{TASKS} tasks completed", observed=f"not completed: {list_of(left)}")
+    return _overlap(history)
+
+
+def _overlap(history: History) -> Judgement:
+    spans: dict[str, list[tuple[float, float]]] = {"worker-A": [], "worker-B": []}
+    for story in history.stories.values():
+        done = story.completions[0]
+        claimed = story.claims[0].at if story.claims else done.at
+        spans.setdefault(str(done.service), []).append((claimed, done.at))
+    counts = {name: len(found) for name, found in spans.items()}
+    words = ", ".join(f"{name} {count}" for name, count in counts.items())
+    if not all(counts.values()):
+        return broken(
+            expected="both workers complete tasks",
+            observed=words,
+            hint="One worker claimed everything. Claim a single row, and the next one after that is done.",
+        )
+    overlapping = any(a0 < b1 and b0 < a1 for a0, a1 in spans["worker-A"] for b0, b1 in spans["worker-B"])
+    if not overlapping:
+        return broken(
+            expected="both at work at the same time",
+            observed=f"one after the other ({words})",
+            hint="While one worker works, its transaction or lock keeps the other one out.",
+        )
+    return holds(f"{words}, at the same time, no task twice")
+
+
+@check(
+    "3b.assigned-worker",
+    points=2,
+    on=two_workers,
+    after=processes,
+    hint="The statement that sets 'processing' sets assigned_worker to WORKER_ID as well.",
+    read=f"{LAB}#who-owns-a-task",
+)
+def writes_its_id(history: History) -> Judgement:
+    """A claim writes the worker's own WORKER_ID to assigned_worker; two workers write two ids."""
+    ids = {name: need(history.started(name), "").settings["WORKER_ID"] for name in history.workers()}
+    if not history.claims:
+        need(None, "no task was claimed")
+    for claim in history.claims:
+        wanted = ids.get(claim.service)
+        if claim.owner != wanted:
+            return broken(
+                *life(history.story(claim.task)),
+                expected=f"assigned_worker {wanted}",
+                observed=f"assigned_worker {claim.owner}, claimed by {claim.service}",
+            )
+    return holds(list_of(sorted(set(ids.values()))))

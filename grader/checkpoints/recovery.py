@@ -1,0 +1,164 @@
+"""Exercise 3b, part 3: workers that die, and tasks that they leave behind."""
+
+from __future__ import annotations
+
+import signal
+
+from grader.checkpoints.evidence import life, moved
+from grader.checkpoints.worker import LAB, processes
+from grader.declare import check, scenario
+from grader.history.events import Moment
+from grader.history.timeline import History
+from grader.judgement import Judgement, broken, holds, need
+from grader.lab import Lab, Worker
+from grader.model import Evidence
+
+TIMEOUT = 1.5
+"""The stuck timeout of scenarios that wait for it, in seconds."""
+POLL = 0.2
+WORK = 0.4
+
+
+@scenario(timeout=10, seconds=5)
+def killed_mid_task(lab: Lab) -> None:
+    """Two workers run; the one that works is killed, and a backlog waits for the other."""
+    workers = [
+        lab.start_worker(name, poll=POLL, duration=WORK, stuck=TIMEOUT, timezone="America/Los_Angeles", ready=False)
+        for name in ("worker-A", "worker-B")
+    ]
+    for worker in workers:
+        lab.wait_until(worker.has_looked())
+    [task] = lab.insert_tasks(1)
+    name = lab.wait_for_any({w.name: w.works_on(task) for w in workers})
+    victim, other = _split(workers, name)
+    backlog = lab.insert_tasks(5)
+    victim.signal(signal.SIGKILL)
+    lab.note("killed", task=task.id, victim=victim.name, other=other.name)
+    lab.wait_until(lab.has_status(task))
+    lab.wait_until(lab.has_status(*backlog))
+
+
+def _split(workers: list[Worker], name: str) -> tuple[Worker, Worker]:
+    chosen = next(w for w in workers if w.name == name)
+    return chosen, next(w for w in workers if w.name != name)
+
+
+@check(
+    "3b.sigkill-recovered",
+    points=7,
+    on=killed_mid_task,
+    after=processes,
+    hint="Every worker, on every round of its loop, frees tasks that have been in processing for longer than "
+    "WORKER_STUCK_TIMEOUT, whoever owned them.",
+    read=f"{LAB}#crash-recovery",
+)
+def recovers_what_a_killed_worker_left(history: History) -> Judgement:
+    """A task whose worker was killed is completed by another running one, in time, although a backlog waits."""
+    killed = need(history.moment("killed"), "no worker was killed while it worked")
+    story = history.story(killed.detail["task"])
+    victim = killed.detail["victim"]
+    if not any(c.service == victim for c in story.claims) and story.completions:
+        # A transaction held through the work: the kill rolled it back, nothing was ever visible.
+        return holds("the kill rolled the claim back, and another worker completed the task", *life(story))
+    proof = [*life(story), Evidence(killed.at, f"SIGKILL while task {story.task} is in hand", victim)]
+    proof.sort(key=lambda e: e.at)
+    if not story.completions:
+        waited = history.gave_up.seconds if history.gave_up else 0
+        return broken(
+            *proof,
+            expected="another worker completes the task",
+            observed=f"task {story.task} still {story.status} after {waited:.0f} s",
+        )
+    if story.completions[0].service == victim:
+        need(None, "the task was completed before the worker died")
+    sign = need(story.last_sign_of_life(victim, killed.at + 1), "the victim never touched the task")
+    freed = next(c for c in story.changes if c.at > sign and c.service not in (victim, None))
+    limit = TIMEOUT + POLL + WORK + 1.0 * history.patience + history.stalled_between(killed.at, freed.at)
+    if freed.at - sign > limit:
+        return broken(
+            *proof,
+            expected=f"freed within one timeout and one poll ({TIMEOUT + POLL:g} s; {WORK:g} s more when busy)",
+            observed=f"after {freed.at - sign:.1f} s",
+            hint="Look for stuck tasks on every round, also while a backlog waits.",
+        )
+    return holds(f"freed {freed.at - sign:.1f} s after its last sign of life, then completed", *proof)
+
+
+@scenario(timeout=10, seconds=3)
+def young_row(lab: Lab) -> None:
+    """A worker dies at work on a task made days ago; half the timeout later another one starts, in another time zone."""
+    long = 3600.0
+    first = lab.start_worker("worker-A", poll=POLL, duration=600.0, stuck=long, timezone="Asia/Tokyo")
+    [task] = lab.insert_tasks(1, ages=[3 * 86400.0])
+    lab.wait_until(first.works_on(task))
+    first.signal(signal.SIGKILL)
+    lab.wait_until(first.has_exited())
+    lab.wait_until_backends_gone(first)
+    lab.database.age([task.id], long / 2)
+    lab.note("aged", task=task.id, seconds=long / 2)
+    second = lab.start_worker("worker-B", poll=POLL, duration=600.0, stuck=long, timezone="Asia/Tokyo")
+    lab.watch(6 * POLL)
+    lab.wait_until(second.has_looked(2))
+    lab.note("looked-enough")
+
+
+@check(
+    "3b.recovery-waits",
+    points=2,
+    on=young_row,
+    after=processes,
+    hint="Compare updated_at with now() minus WORKER_STUCK_TIMEOUT inside the database; created_at says nothing, "
+    "and your clock is not the database's.",
+    read=f"{LAB}#recovery-waits",
+)
+def leaves_young_rows_alone(history: History) -> Judgement:
+    """A task in processing for less than the timeout is left alone, however long ago it was created."""
+    aged = need(history.moment("aged"), "the task was not left in processing")
+    end = need(history.moment("looked-enough"), "the second worker did not look for tasks")
+    story = history.story(aged.detail["task"])
+    taken = [c for c in story.changes if c.at > aged.at and c.service is not None]
+    if story.status_at(aged.at) == "processing" and taken:
+        return broken(
+            *[moved(c) for c in story.changes][-5:],
+            expected=f"{aged.detail['seconds']:.0f} s in processing with a timeout of 3600 s: left alone",
+            observed=f"taken back {taken[0].at - aged.at:.1f} s later",
+        )
+    return holds(f"left alone for {end.at - aged.at:.1f} s and several polls", *life(story))
+
+
+@scenario(timeout=10, seconds=4)
+def start_beside_a_live_worker(lab: Lab) -> None:
+    """A worker is at work when a second one starts."""
+    first = lab.start_worker("worker-A", poll=POLL, duration=1.5 * lab.patience)
+    [task] = lab.insert_tasks(1)
+    lab.wait_until(first.works_on(task))
+    second = lab.start_worker("worker-B", poll=POLL, duration=1.5 * lab.patience)
+    lab.note("second-looked", task=task.id)
+    lab.comes(second.has_looked(2), timeout=3)
+    lab.wait_until(lab.has_status(task))
+
+
+@check(
+    "3b.recovery-spares-live",
+    points=2,
+    on=start_beside_a_live_worker,
+    after=processes,
+    hint="At its start a worker cannot know which rows in processing are abandoned: only their age tells.",
+    read=f"{LAB}#live-workers-are-spared",
+)
+def spares_live_workers(history: History) -> Judgement:
+    """Starting a worker does not take back what a live one is working on."""
+    looked = need(history.moment("second-looked"), "the second worker did not start")
+    story = history.story(looked.detail["task"])
+    taken = [c for c in story.changes if c.service == "worker-B"]
+    if taken:
+        return broken(*life(story), expected="the task stays with worker-A", observed="worker-B took it back")
+    if not story.completions:
+        need(None, "the first worker did not complete its task")
+    if story.completions[0].at < looked.at:
+        need(None, "the task was done before the second worker had looked")
+    return holds("the second worker looked, and left the task alone", *life(story), _said_moment(looked))
+
+
+def _said_moment(moment: Moment) -> Evidence:
+    return Evidence(moment.at, "the second worker had started and looked for tasks", "worker-B")

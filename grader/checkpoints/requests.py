@@ -1,0 +1,65 @@
+"""Requests that the api-service must refuse, and titles that it must not touch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class BadRequest:
+    """A request that makes no sense. ``what`` names it in a report."""
+
+    what: str
+    method: str
+    path: str
+    body: bytes | None = None
+
+
+def _post(what: str, body: bytes) -> BadRequest:
+    return BadRequest(what, "POST", "/tasks", body)
+
+
+BAD_REQUESTS: tuple[BadRequest, ...] = (
+    _post("no title", b'{"description": "no title here"}'),
+    _post("an empty title", b'{"title": ""}'),
+    _post("a blank title", b'{"title": " \\t "}'),
+    _post("a title that is null", b'{"title": null}'),
+    _post("a title that is a number", b'{"title": 7}'),
+    _post("a title that is NaN", b'{"title": NaN}'),
+    _post("a title that is a list", b'{"title": ["a"]}'),
+    _post("a NUL byte in the title", b'{"title": "a\\u0000b"}'),
+    _post("half a character in the title", b'{"title": "a\\ud800b"}'),
+    _post("a description of the wrong type", b'{"title": "fine", "description": 7}'),
+    _post("a NUL byte in the description", b'{"title": "fine", "description": "\\u0000"}'),
+    _post("a type of the wrong type", b'{"title": "fine", "type": {}}'),
+    _post("a payload that is no object", b'{"title": "fine", "payload": "text"}'),
+    _post("a NUL byte in the payload", b'{"title": "fine", "payload": {"a": "\\u0000"}}'),
+    _post("broken JSON", b'{"title": "fine"'),
+    _post("bytes that are no UTF-8", b'{"title": "\xff\xfe"}'),
+    _post("a JSON array", b'[{"title": "fine"}]'),
+    _post("an empty body", b""),
+    BadRequest("an unknown status filter", "GET", "/tasks?status=sleeping"),
+    BadRequest("a limit that is no number", "GET", "/tasks?limit=many"),
+    BadRequest("a negative limit", "GET", "/tasks?limit=-1"),
+    BadRequest("a negative offset", "GET", "/tasks?offset=-1"),
+    BadRequest("a huge offset", "GET", "/tasks?offset=99999999999999999999999"),
+    BadRequest("an id that is none", "PUT", "/tasks/no-such-id", b'{"title": "fine"}'),
+    BadRequest("an id that is none", "DELETE", "/tasks/no-such-id"),
+)
+
+BAD_IDS: tuple[str, ...] = ("no-such-id", "1.5", "9223372036854775808", "9" * 40, "%00", "1%20OR%201=1")
+
+HARMLESS_TITLES: tuple[str, ...] = (
+    "'; DROP TABLE tasks; --",
+    "It's \"quoted\" and 100% $1 {fine} \\ %s",
+    "żółw 任务 🐘 e\u0301",
+    "<script>alert(1)</script>",
+)
+
+
+def task_list(body: Any) -> list[dict[str, Any]] | None:
+    """The tasks in an answer to ``GET /tasks``: an array, or one under items, tasks or data. None: no list."""
+    if isinstance(body, dict):
+        body = next((body[key] for key in ("items", "tasks", "data") if isinstance(body.get(key), list)), None)
+    return body if isinstance(body, list) and all(isinstance(task, dict) for task in body) else None

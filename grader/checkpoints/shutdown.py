@@ -1,0 +1,284 @@
+"""Exercise 3a, part 3: signals, and how a worker ends."""
+
+from __future__ import annotations
+
+import signal
+
+from grader.checkpoints.evidence import ended, life, list_of, moved, said, sent, status_words
+from grader.checkpoints.worker import LAB, A, processes, starts
+from grader.declare import check, scenario
+from grader.history.events import ChildrenLeft, SignalSent
+from grader.history.tasks import Story
+from grader.history.timeline import History
+from grader.judgement import Judgement, broken, holds, need
+from grader.lab import Lab
+
+
+@scenario(timeout=10, seconds=3)
+def sigterm_mid_task(lab: Lab) -> None:
+    """Three tasks wait; the worker gets SIGTERM while it works on one of them."""
+    worker = lab.start_worker(poll=0.2, duration=0.8)
+    tasks = lab.insert_tasks(3)
+    lab.wait_for_any({task.id: worker.works_on(task) for task in tasks})
+    lab.stop(worker, signal.SIGTERM)
+
+
+@scenario(timeout=10, seconds=2)
+def sigint_mid_task(lab: Lab) -> None:
+    """Two tasks wait; the worker gets SIGINT while it works on one of them."""
+    worker = lab.start_worker(poll=0.2, duration=0.6)
+    tasks = lab.insert_tasks(2)
+    lab.wait_for_any({task.id: worker.works_on(task) for task in tasks})
+    lab.stop(worker, signal.SIGINT)
+
+
+@scenario(timeout=10, seconds=2)
+def second_signal(lab: Lab) -> None:
+    """The worker gets SIGTERM while it works, and SIGTERM again while it finishes."""
+    worker = lab.start_worker(poll=0.2, duration=0.8)
+    [task] = lab.insert_tasks(1)
+    lab.wait_until(worker.works_on(task))
+    worker.signal(signal.SIGTERM)
+    lab.watch(0.2)
+    lab.stop(worker, signal.SIGTERM)
+
+
+@scenario(timeout=6, seconds=1)
+def sigterm_while_waiting(lab: Lab) -> None:
+    """The worker waits for its next poll, half a minute away, and gets SIGTERM."""
+    worker = lab.start_worker(poll=30.0)
+    lab.stop(worker, signal.SIGTERM)
+
+
+def _stories_in_hand(history: History, signal_: SignalSent) -> list[Story]:
+    tasks = history.in_hand(A, signal_.at)
+    need(tasks or None, "no task was in hand when the signal came")
+    return [history.story(task) for task in tasks]
+
+
+def _left_processing(history: History) -> list[Story]:
+    exit_ = history.exited(A)
+    at = exit_.at if exit_ else float("inf")
+    return [s for s in history.stories.values() if s.status_at(at) == "processing"]
+
+
+@check(
+    "3a.sigterm-finishes-task",
+    points=6,
+    on=sigterm_mid_task,
+    after=processes,
+    hint="The handler only sets a flag. Your loop looks at it before it claims, never between claim and completion.",
+    read=f"{LAB}#graceful-shutdown",
+)
+def finishes_the_task_in_hand(history: History) -> Judgement:
+    """A worker that gets SIGTERM while it works completes that task and exits with status 0."""
+    return _finishes(history, need(history.signal("SIGTERM"), "the worker never had a task in hand"))
+
+
+def _finishes(history: History, signal_: SignalSent) -> Judgement:
+    stories = _stories_in_hand(history, signal_)
+    exit_ = history.exited(A)
+    proof = [sent(signal_), *[moved(c) for s in stories for c in s.changes if c.status_moved][:8]]
+    if exit_ is None:
+        waited = need(history.gave_up, "the scenario came to no end").seconds
+        return broken(
+            *proof,
+            expected="the task completed, then exit status 0",
+            observed=f"still running {waited:.0f} s after {signal_.signal}",
+            hint="Something waits without looking at the flag, or nobody set it.",
+        )
+    proof.append(ended(exit_))
+    unfinished = [s for s in stories if s.status_at(exit_.at) != "completed"]
+    stuck = _left_processing(history)
+    if unfinished or stuck or exit_.status != 0:
+        states = list_of(f"task {s.task} {s.status_at(exit_.at)}" for s in unfinished or stuck or stories)
+        return broken(
+            *proof,
+            expected="the task completed, nothing left processing, exit status 0",
+            observed=f"{states}, {status_words(exit_.status)}",
+        )
+    return holds(f"task {stories[0].task} completed, then exit status 0", *proof)
+
+
+@check(
+    "3a.sigterm-takes-no-more",
+    points=3,
+    on=sigterm_mid_task,
+    after=processes,
+    hint="Look at the flag right before the statement that claims.",
+    read=f"{LAB}#graceful-shutdown",
+)
+def takes_no_more(history: History) -> Judgement:
+    """With a backlog waiting, no claim begins after SIGTERM."""
+    signal_ = need(history.signal("SIGTERM"), "the worker never had a task in hand")
+    in_hand = {s.task for s in _stories_in_hand(history, signal_)}
+    waiting = [task for task in history.inserted if task not in in_hand]
+    need(waiting or None, "no task was waiting when the signal came")
+    late = [c for c in history.claims if c.at > signal_.at and claim_began(history, c.task, c.at) > signal_.at]
+    if late:
+        return broken(
+            sent(signal_),
+            *[moved(c.change) for c in late[:6]],
+            expected="no claim after the signal",
+            observed=f"task {late[0].task} claimed {late[0].at - signal_.at:.2f} s after it",
+        )
+    return holds(f"{len(waiting)} tasks were left for others", sent(signal_))
+
+
+def claim_began(history: History, task: str, at: float) -> float:
+    """When the first statement of the claim that changed a row at ``at`` was sent to the server.
+
+    A claim begins with the first statement of its transaction.
+    """
+    story = history.story(task)
+    change = next(c for c in story.changes if c.at == at)
+    line = next((c for c in history.connections if c.backend_pid == change.row.backend_pid), None)
+    if line is None:
+        return at
+    steps = [
+        s for s in history.steps_of(line.service) if s.connection == line.number and s.began <= at + 0.005
+    ]
+    began = at
+    for step in reversed(steps):
+        began = min(began, step.began)
+        if step.state_before == "I":
+            break
+    return began
+
+
+@check(
+    "3a.sigterm-while-waiting",
+    points=2,
+    on=sigterm_while_waiting,
+    after=starts,
+    hint="Wait on something that the signal can wake (an event, a pipe), not in one long sleep.",
+    read=f"{LAB}#stop-while-waiting",
+)
+def stops_while_waiting(history: History) -> Judgement:
+    """A worker that waits for its next poll, half a minute away, is gone within two seconds of SIGTERM."""
+    signal_ = need(history.signal("SIGTERM"), "the worker never came to wait")
+    exit_ = history.exited(A)
+    if exit_ is None:
+        waited = need(history.gave_up, "the scenario came to no end").seconds
+        return broken(
+            sent(signal_), expected="gone within 2 s", observed=f"still there {waited:.0f} s after SIGTERM"
+        )
+    took = exit_.at - signal_.at - history.stalled_between(signal_.at, exit_.at)
+    if took > 2.0 * history.patience:
+        return broken(sent(signal_), ended(exit_), expected="gone within 2 s", observed=f"gone after {took:.1f} s")
+    return holds(f"gone after {took:.2f} s", sent(signal_), ended(exit_))
+
+
+@check(
+    "3a.sigint",
+    points=2,
+    on=sigint_mid_task,
+    after=processes,
+    hint="Install the same handler for SIGINT; else Python raises KeyboardInterrupt in the middle of the work.",
+    read=f"{LAB}#two-kinds-of-signal",
+)
+def treats_sigint_alike(history: History) -> Judgement:
+    """SIGINT does the same as SIGTERM, without a traceback."""
+    signal_ = need(history.signal("SIGINT"), "the worker never had a task in hand")
+    traces = [n for n in history.log(A) if n.at >= signal_.at and "Traceback (most recent call last)" in n.text]
+    result = _finishes(history, signal_)
+    if traces and result.expected is None:
+        return broken(
+            sent(signal_),
+            *[said(n) for n in history.log(A) if n.at >= traces[0].at][-4:],
+            expected="an orderly end",
+            observed="a traceback",
+        )
+    return result
+
+
+@check(
+    "3a.clean-exit",
+    points=2,
+    on=(sigterm_mid_task, second_signal),
+    after=processes,
+    hint="Close the connections before you exit, start no process that outlives you, and let a second signal "
+    "change nothing while a task is in hand.",
+    read=f"{LAB}#a-clean-exit",
+)
+def exits_cleanly(history: History, twice: History) -> Judgement:
+    """Connections end with a Terminate message, no child process is left, a second signal loses no task."""
+    need(history.signal("SIGTERM"), "the worker never had a task in hand")
+    exit_ = history.exited(A)
+    if exit_ is None:
+        return broken(expected="an exit after SIGTERM", observed="still running")
+    torn = [c for c in history.connections if c.service == A and c.ready and c.closed_by != "terminate"]
+    if torn:
+        return broken(
+            ended(exit_),
+            expected="every connection closed with a Terminate message",
+            observed=f"{len(torn)} connection{'s' * (len(torn) > 1)} just dropped",
+            hint="Call close() on the connection (or leave its with block) before the process ends.",
+        )
+    children = [c for h in (history, twice) for c in h.of(ChildrenLeft) if c.service == A]
+    if children:
+        return broken(
+            expected="no process left behind",
+            observed=f"still alive: {list_of(children[0].commands)}",
+            hint="If the command is a shell script, let it exec the worker.",
+        )
+    second = need(
+        next((s for s in reversed(twice.of(SignalSent)) if s is not twice.signal("SIGTERM")), None),
+        "the second signal was not sent",
+    )
+    exit_again = twice.exited(A)
+    stories = [s for s in twice.stories.values() if s.claims]
+    stuck = [s for s in stories if s.status == "processing"]
+    if exit_again is None or stuck:
+        return broken(
+            sent(second),
+            *[e for s in stories for e in life(s)],
+            expected="the task in hand is completed (or free again) and the worker gone",
+            observed="still running" if exit_again is None else f"task {stuck[0].task} left processing",
+        )
+    return holds("Terminate on every connection, no child left, a second SIGTERM lost nothing", ended(exit_))
+
+
+@check(
+    "3a.log-lifecycle",
+    points=2,
+    on=sigterm_mid_task,
+    after=starts,
+    hint="Log when it happens, and flush: the start with the interval, the signal, the end.",
+    read=f"{LAB}#lifecycle-logs",
+)
+def logs_its_life(history: History) -> Judgement:
+    """The log tells of the start with its interval, of the shutdown's begin and of its end, when they happen."""
+    signal = need(history.signal("SIGTERM", A), "the worker did not come as far as its shutdown")
+    exit_ = need(history.exited(A), "the worker never exited")
+    log = history.log(A)
+    interval = need(history.started(A), "").settings["WORKER_POLL_INTERVAL"]
+    begun = [line for line in log if line.at < signal.at]
+    if not any(interval.removesuffix("s") in line.text for line in begun):
+        return broken(
+            *[said(line) for line in begun[:4]],
+            expected=f"a line with the poll interval ({interval}) before anything else happens",
+            observed="no such line" if begun else "no line at all before the signal",
+            hint=None if begun else "Is the output buffered? Use logging, or flush, or PYTHONUNBUFFERED.",
+        )
+    finished = next((s.completions[0].at for s in history.stories.values() if s.completions), None)
+    done = need(finished, "no task was completed")
+    during = [line for line in log if signal.at <= line.at < done]
+    after = [line for line in log if done <= line.at <= exit_.at + 1]
+    for lines, what in ((during, "the shutdown has begun"), (after, "the shutdown is complete")):
+        if not any(_speaks_of_shutdown(line.text) for line in lines):
+            return broken(
+                *[said(line) for line in log if line.at >= signal.at][:6],
+                expected=f"a line that says that {what}, when it happens",
+                observed="no such line",
+            )
+    return holds("start, shutdown begun and shutdown complete, each when it happened", said(during[0]))
+
+
+_SHUTDOWN_WORDS = ("shut", "stop", "signal", "sigterm", "drain", "terminat", "exit", "bye", "finish", "quit", "clos")
+
+
+def _speaks_of_shutdown(text: str) -> bool:
+    return any(word in text.lower() for word in _SHUTDOWN_WORDS)
+
+

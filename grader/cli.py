@@ -1,0 +1,139 @@
+"""The command line: ``grader grade``, ``judge``, ``run``, ``checks``, ``starter``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from grader.commands.ending import Ended, ended_by_signals
+from grader.errors import CannotGrade, GraderError
+
+EXIT_STATUSES = """\
+exit status:
+  0  every point of the lab was reached
+  1  something failed
+  2  the call or the submission cannot be graded (one line says why)
+  3  the grader or its environment failed
+  128 + n  ended by signal n
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status."""
+    options = _parser().parse_args(arguments)
+    console = Console(soft_wrap=False, highlight=False)
+    try:
+        with ended_by_signals():
+            return _dispatch(options, console)
+    except (CannotGrade, GraderError) as problem:
+        print(f"grader: {problem}", file=sys.stderr)
+        return problem.exit_status
+    except Ended as ended:
+        print(f"grader: {ended}; everything it had started is gone", file=sys.stderr)
+        return ended.exit_status
+    except BrokenPipeError:
+        # Whoever read the output has gone; nothing is left to say, and nobody to say it to.
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+        return 3
+
+
+def _dispatch(options: argparse.Namespace, console: Console) -> int:
+    # Each command imports what it needs when it is called: `grader checks` shall not wait for a database driver.
+    match options.command:
+        case "grade":
+            from grader.commands import grade
+
+            return grade.grade(_grade_options(options), console)
+        case "judge":
+            from grader.commands import judge
+
+            return judge.judge(options.run, options.output, console)
+        case "run":
+            from grader.commands import run
+
+            url = os.environ.get("GRADER_DATABASE_URL")
+            return run.run(options.folder, options.postgres, url, options.image, console)
+        case "checks":
+            from grader.commands import checks
+
+            return checks.show(console)
+        case "starter":
+            from grader.commands import starter
+
+            return starter.make(options.solution, options.starter, check=options.check)
+        case other:
+            raise AssertionError(other)
+
+
+def _grade_options(options: argparse.Namespace) -> object:
+    from grader.commands.grade import Options
+
+    folder: Path = options.folder
+    return Options(
+        folder=folder,
+        output=options.output or Path("reports") / folder.resolve().name,
+        only=options.only or (),
+        part=options.part,
+        jobs=options.jobs,
+        seed=options.seed,
+        postgres=options.postgres,
+        database_url=os.environ.get("GRADER_DATABASE_URL"),
+        image=options.image,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="grader",
+        description="Grade a task queue: run its services, watch every statement, judge what held.",
+        epilog=EXIT_STATUSES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    grade = commands.add_parser("grade", help="run a submission and judge it")
+    grade.add_argument("folder", type=Path, metavar="FOLDER", help="the submission")
+    grade.add_argument("--output", type=Path, metavar="DIR", help="where reports go (default: reports/NAME)")
+    grade.add_argument("--only", nargs="+", metavar="ID", help="these checks alone")
+    grade.add_argument("--part", metavar="PART", help="the checks of one part: 2, 3a, 3b or x")
+    grade.add_argument("--jobs", type=_positive, metavar="N", help="scenarios at a time (default: 4 a core)")
+    grade.add_argument("--seed", type=int, metavar="N", help="makes titles, ids and orders repeatable")
+    _postgres_options(grade)
+
+    judge = commands.add_parser("judge", help="judge a saved run again, without running anything")
+    judge.add_argument("run", type=Path, metavar="RUN-DIR", help="what --output was when it was graded")
+    judge.add_argument("--output", type=Path, metavar="DIR", help="where reports go (default: RUN-DIR)")
+
+    run = commands.add_parser("run", help="start PostgreSQL, the api-service and one worker; Ctrl-C ends all")
+    run.add_argument("folder", type=Path, metavar="FOLDER", help="the submission")
+    _postgres_options(run)
+
+    commands.add_parser("checks", help="list every check with its points")
+
+    starter = commands.add_parser("starter", help="make the starter from the solution")
+    starter.add_argument("solution", type=Path, nargs="?", default=Path("solution"))
+    starter.add_argument("starter", type=Path, nargs="?", default=Path("starter"))
+    starter.add_argument("--check", action="store_true", help="change nothing; fail when the two differ")
+    return parser
+
+
+def _postgres_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--postgres",
+        choices=("auto", "docker", "embedded", "given"),
+        default="auto",
+        help="where PostgreSQL comes from (default: GRADER_DATABASE_URL if set, else Docker, else embedded)",
+    )
+    parser.add_argument("--image", default="postgres:18-alpine", help="for Docker (default: %(default)s)")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number

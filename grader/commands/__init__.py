@@ -1,0 +1,1 @@
+"""The commands, one a file. Here, and nowhere else, the parts are wired together."""

@@ -1,0 +1,48 @@
+"""From a run and its results to what people read, and to the exit status."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from grader.declare import Check
+from grader.model import CheckResult, Outcome, Report
+from grader.report import write_all
+from grader.report.terminal import render_terminal
+from grader.saved import Run
+
+EXIT_STATUS: Mapping[Outcome, int] = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.ERROR: 3}
+
+
+def publish(
+    run: Run, checks: Sequence[Check], results: Mapping[str, CheckResult], output: Path, console: Console
+) -> int:
+    """Write every report, show the one for the terminal, and return the exit status."""
+    report = Report(
+        lab=run.lab,
+        submission=run.submission,
+        checks=tuple(results[check.id] for check in checks),
+        isolation=run.isolation,
+        postgres=run.postgres,
+        seed=run.seed,
+        started_at=run.started_at,
+        duration_s=run.duration_s,
+        notes=run.notes,
+        complete=run.complete,
+    )
+    problems = write_all(report, output)
+    render_terminal(report, console, where=str(output), again=lambda check: again(run.submission, check))
+    for problem in problems:
+        console.print(problem, markup=False)
+    return 3 if problems else EXIT_STATUS[report.outcome]
+
+
+def again(submission: str, check: str) -> str:
+    """The command that runs one check again, in the words in which the grader was called."""
+    if "MAKELEVEL" in os.environ:
+        target = "" if submission == "starter" else f" TARGET={submission}"
+        return f"make grade CHECK={check}{target}"
+    return f"grader grade {submission} --only {check}"

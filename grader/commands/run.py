@@ -1,0 +1,79 @@
+"""``grader run FOLDER``: the whole of a submission on one screen, until Ctrl-C."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.console import Console
+
+from grader.history.events import LogLine, ServiceExited
+from grader.history.recorder import Clock, Recorder
+from grader.postgres import Databases, start_server
+from grader.run_folder import remove_leftovers, run_folder
+from grader.services import Services, build, free_port, service_environment
+from grader.submission import load_submission
+from grader.wire import Wire
+
+
+def run(folder: Path, postgres: str, database_url: str | None, image: str, console: Console) -> int:
+    """Start PostgreSQL, the api-service and one worker, and print what they log, until all of them ended.
+
+    Ends with status 0 when somebody ends it, 1 when the services ended by themselves.
+    """
+    submission = load_submission(folder)
+    with ExitStack() as stack:
+        for line in remove_leftovers():
+            console.print(line, markup=False)
+        place = stack.enter_context(run_folder())
+        if submission.build is not None:
+            build(submission, place.path / "build.log")
+        server = stack.enter_context(start_server(place, provider=postgres, url=database_url, image=image))
+        clock = Clock()
+        databases = stack.enter_context(Databases(server, place, clock))
+        databases.prepare(submission.migration_files)
+        database = databases.create("run")
+        stack.callback(database.close)
+        recorder = Recorder(clock)
+        relay = stack.enter_context(Wire()).open_relay(service="both", server=database.address, recorder=recorder)
+        url = database.service_url(relay.host, relay.port)
+        port = free_port()
+        services = stack.enter_context(Services())
+        for name, role, settings in (
+            ("api", "api", {"API_HOST": "127.0.0.1", "API_PORT": str(port)}),
+            ("worker", "worker", {"WORKER_ID": "worker-1"}),
+        ):
+            process = services.start(
+                name=name,
+                role=role,  # type: ignore[arg-type]
+                command=submission.api if role == "api" else submission.worker,
+                cwd=submission.folder,
+                env=service_environment(place.path / "tmp", database_url=url, settings=settings),
+                settings=settings,
+                recorder=recorder,
+                note_process=place.note_process,
+            )
+            stack.callback(process.end, 5)
+            console.print(f"{name:7}| started, pid {process.pid}", markup=False)
+        console.print(f"api    | http://127.0.0.1:{port}/tasks", markup=False)
+        console.print(f"psql   | {url}", markup=False)
+        console.print("Ctrl-C ends all", markup=False)
+        return _print_logs(recorder, console)
+    return 0
+
+
+def _print_logs(recorder: Recorder, console: Console) -> int:
+    known, alive = 0, 2
+    never = threading.TIMEOUT_MAX
+    while alive:
+        for event in recorder.events(known):
+            known += 1
+            if isinstance(event, LogLine):
+                console.print(f"{event.service:7}| {event.text}", markup=False, soft_wrap=True)
+            elif isinstance(event, ServiceExited):
+                alive -= 1
+                console.print(f"{event.service:7}| ended with status {event.status}", markup=False)
+        if alive:
+            recorder.wait_for_more(known, never)
+    return 1

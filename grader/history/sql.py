@@ -1,0 +1,34 @@
+"""What a statement's text can tell, and no more: judging never depends on how a submission writes its SQL."""
+
+from __future__ import annotations
+
+import re
+
+_COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
+_TRANSACTION = re.compile(
+    r"^(begin|start\s+transaction|commit|end|rollback|abort|savepoint|release|prepare\s+transaction)\b",
+    re.IGNORECASE,
+)
+# What drivers and frameworks ask for themselves when they connect.
+_SETUP = re.compile(
+    r"^(set|show|reset|discard|deallocate|listen|unlisten|close\s+all)\b"
+    r"|^select\s+(1\b|version\(\)|pg_catalog\.version\(\)|current_schema|set_config)"
+    r"|\b(pg_catalog\.)?pg_(type|range|namespace|settings|class|attribute)\b",
+    re.IGNORECASE,
+)
+
+
+def bare(sql: str) -> str:
+    """The statement without comments, on one line, single spaces."""
+    return " ".join(_COMMENT.sub(" ", sql).split())
+
+
+def is_transaction_control(sql: str) -> bool:
+    """BEGIN, COMMIT, ROLLBACK, SAVEPOINT and their like."""
+    return bool(_TRANSACTION.match(bare(sql)))
+
+
+def is_setup(sql: str) -> bool:
+    """Statements that only prepare a connection or find out about it, a ping included; says nothing of work."""
+    text = bare(sql)
+    return not text or is_transaction_control(text) or bool(_SETUP.search(text))

@@ -1,0 +1,57 @@
+"""What a check says of a history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from grader.model import Attachment, Evidence, Verdict
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict with its reasons. ``share`` is the part of the check's points that was reached, 0 to 1."""
+
+    verdict: Verdict
+    share: float
+    expected: str | None = None
+    observed: str | None = None
+    hint: str | None = None
+    reason: str | None = None
+    evidence: tuple[Evidence, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+
+
+class NotObserved(Exception):
+    """The situation to be judged is not in the history: the verdict is inconclusive, with this reason."""
+
+
+def need(value: T | None, reason: str) -> T:
+    """The value; NotObserved with ``reason`` when there is none.
+
+    ``reason`` completes the sentence "Could not be judged: …".
+    """
+    if value is None:
+        raise NotObserved(reason)
+    return value
+
+
+def holds(observed: str, *evidence: Evidence, attachments: tuple[Attachment, ...] = ()) -> Judgement:
+    """The check passes; ``observed`` says what was seen."""
+    return Judgement(Verdict.PASS, 1.0, observed=observed, evidence=evidence, attachments=attachments)
+
+
+def broken(
+    *evidence: Evidence,
+    expected: str,
+    observed: str,
+    hint: str | None = None,
+    share: float = 0.0,
+    attachments: tuple[Attachment, ...] = (),
+) -> Judgement:
+    """The check fails. ``hint`` replaces the check's own when it can be more to the point here."""
+    return Judgement(
+        Verdict.FAIL, share, expected, observed, hint=hint, evidence=evidence, attachments=attachments
+    )

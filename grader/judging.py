@@ -1,0 +1,133 @@
+"""From histories to results. Pure: a saved run is judged by the same functions, without running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from grader.declare import Check
+from grader.errors import Internal
+from grader.history.timeline import History
+from grader.judgement import Judgement, NotObserved
+from grader.model import CheckResult, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One recording of a scenario: its history, or the grader's own failure while it drove it."""
+
+    history: History | None
+    seconds: float
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class Judge:
+    """Judges checks as soon as everything that they need is there.
+
+    ``takes`` are added scenario by scenario; a scenario may have a second take, which is looked at only where the
+    first was inconclusive.
+    """
+
+    checks: Sequence[Check]
+    takes: dict[str, list[Take]] = field(default_factory=dict)
+    _judged: dict[tuple[object, ...], CheckResult] = field(default_factory=dict)
+
+    def add(self, scenario: str, take: Take) -> None:
+        """Add a recording of a scenario."""
+        self.takes.setdefault(scenario, []).append(take)
+
+    def results(self) -> dict[str, CheckResult]:
+        """The results that can be said by now, by check id. Pure in what was added."""
+        found: dict[str, CheckResult] = {}
+        for check in self.checks:
+            result = self._result(check, found)
+            if result is not None:
+                found[check.id] = result
+        return found
+
+    def _result(self, check: Check, known: Mapping[str, CheckResult]) -> CheckResult | None:
+        selected = {c.id for c in self.checks}
+        for needed in check.after:
+            if needed.id not in selected:
+                continue
+            before = known.get(needed.id)
+            if before is None:
+                return None
+            if before.verdict is not Verdict.PASS:
+                return _result_of(check, Verdict.SKIPPED, reason=_why_skipped(before))
+        takes = [self.takes.get(s.name, []) for s in check.on]
+        if any(not found for found in takes):
+            return None
+        key = (check.id, *map(len, takes))
+        if key not in self._judged:
+            result = _judge(check, [found[0] for found in takes])
+            if result.verdict is Verdict.INCONCLUSIVE and any(len(found) > 1 for found in takes):
+                result = _judge(check, [found[-1] for found in takes])
+            self._judged[key] = result
+        return self._judged[key]
+
+
+def _why_skipped(before: CheckResult) -> str:
+    if before.verdict is Verdict.SKIPPED and before.reason:
+        return before.reason
+    words = {
+        Verdict.FAIL: "failed",
+        Verdict.INCONCLUSIVE: "could not be judged",
+        Verdict.ERROR: "could not be judged because the grader failed",
+    }
+    return f"builds on {before.id}, which {words.get(before.verdict, 'did not pass')}"
+
+
+def _judge(check: Check, takes: Sequence[Take]) -> CheckResult:
+    seconds = max(take.seconds for take in takes)
+    histories = [take.history for take in takes if take.history is not None]
+    errors = [take.error for take in takes if take.error is not None]
+    if errors or len(histories) < len(takes):
+        return _result_of(check, Verdict.ERROR, reason=errors[0] if errors else "no history", seconds=seconds)
+    try:
+        return _from_judgement(check, check.judge(*histories), seconds)
+    except NotObserved as reason:
+        return _result_of(check, Verdict.INCONCLUSIVE, reason=f"Could not be judged: {reason}", seconds=seconds)
+    except Exception as problem:  # a bug in a check must never become a student's failure
+        return _result_of(check, Verdict.ERROR, reason=f"{type(problem).__name__}: {problem}", seconds=seconds)
+
+
+def _from_judgement(check: Check, judgement: Judgement, seconds: float) -> CheckResult:
+    failed = judgement.verdict is Verdict.FAIL
+    if failed and not (judgement.expected and judgement.observed):
+        raise Internal(f"check {check.id} fails without saying what it expected and what it saw")
+    return CheckResult(
+        id=check.id,
+        part=check.part,
+        title=check.sentence,
+        verdict=judgement.verdict,
+        points=round(judgement.share * check.points, 2),
+        max_points=check.points,
+        bonus=check.bonus,
+        expected=judgement.expected,
+        observed=judgement.observed,
+        hint=(judgement.hint or check.hint) if failed else None,
+        read=check.read,
+        reason=judgement.reason,
+        duration_s=round(seconds, 3),
+        scenario="+".join(s.name for s in check.on),
+        evidence=judgement.evidence,
+        attachments=judgement.attachments,
+    )
+
+
+def _result_of(check: Check, verdict: Verdict, *, reason: str, seconds: float = 0.0) -> CheckResult:
+    return CheckResult(
+        id=check.id,
+        part=check.part,
+        title=check.sentence,
+        verdict=verdict,
+        points=0.0,
+        max_points=check.points,
+        bonus=check.bonus,
+        read=check.read,
+        reason=reason,
+        duration_s=round(seconds, 3),
+        scenario="+".join(s.name for s in check.on),
+    )

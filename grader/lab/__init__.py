@@ -1,0 +1,268 @@
+"""What a scenario drives a submission with: tasks, services, faults, and waiting for a moment."""
+
+from __future__ import annotations
+
+import random
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from grader.history.board import Board
+from grader.history.events import DocumentRead, Moment
+from grader.history.recorder import Recorder
+from grader.lab.api import Answer, Api
+from grader.lab.tasks import Task, title
+from grader.lab.waiting import Cancelled, Condition, GaveUp, Observer
+from grader.lab.worker import Worker
+from grader.postgres import ScenarioDatabase
+from grader.run_folder import RunFolder
+from grader.services import ServiceProcess, Services, free_port, service_environment
+from grader.submission import Submission, format_duration, read_document
+from grader.wire import Relay, Wire
+
+__all__ = ["Answer", "Api", "Cancelled", "Condition", "GaveUp", "Lab", "Surroundings", "Task", "Worker"]
+
+_FAR_AWAY = 3600.0
+"""A WORKER_STUCK_TIMEOUT that no scenario lives to see."""
+
+_DOCUMENT_LIMIT = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all scenarios of a run share."""
+
+    submission: Submission
+    wire: Wire
+    services: Services
+    run: RunFolder
+    patience: float
+    """How many times slower than a quiet machine of today this one is; at least 1."""
+    is_cancelled: Callable[[], bool]
+    """Whether the scenario is to stop: the run ends, or nobody needs it any more."""
+
+
+class Lab:
+    """One scenario's view of the world. Used by the scenario's thread; leaving it ends all it started."""
+
+    def __init__(
+        self, around: Surroundings, database: ScenarioDatabase, recorder: Recorder, seed: str, timeout: float
+    ) -> None:
+        self.database = database
+        self.patience = around.patience
+        self._around = around
+        self._recorder = recorder
+        self._random = random.Random(seed)
+        self._timeout = timeout * around.patience
+        self._observer = Observer(recorder, database.read_changes, around.is_cancelled)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Lab:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+        self._observer.look()
+        for change in self.database.read_changes():
+            self._recorder.record(change)
+
+    # ------------------------------------------------------------ tasks
+
+    def insert_tasks(
+        self,
+        count: int,
+        *,
+        fail: bool = False,
+        type: str | None = None,
+        status: str = "pending",
+        ages: Sequence[float] | None = None,
+    ) -> list[Task]:
+        """Insert tasks by SQL, one after the other in age; ``ages`` are seconds before now instead."""
+        rows: list[dict[str, Any]] = []
+        for number in range(count):
+            row: dict[str, Any] = {"title": title(self._random), "status": status}
+            row["age"] = ages[number] if ages is not None else (count - number) * 0.001
+            if fail:
+                row["payload"] = {"fail": True}
+            if type is not None:
+                row["type"] = type
+            rows.append(row)
+        ids = self.database.insert_tasks(rows)
+        return [Task(task_id, row["title"]) for task_id, row in zip(ids, rows, strict=True)]
+
+    def new_title(self) -> str:
+        """A title for a task that the api-service is to create."""
+        return title(self._random)
+
+    def shuffled(self, count: int) -> list[int]:
+        """The numbers below ``count`` in an order that the seed decides, never the sorted one."""
+        numbers = list(range(count))
+        while numbers == sorted(numbers):
+            self._random.shuffle(numbers)
+        return numbers
+
+    # ------------------------------------------------------------ services
+
+    def start_worker(
+        self,
+        name: str = "worker-A",
+        *,
+        poll: float = 0.2,
+        duration: float = 0.3,
+        stuck: float = _FAR_AWAY,
+        timezone: str | None = None,
+        changed: Mapping[str, str | None] | None = None,
+        database_up: bool = True,
+        ready: bool = True,
+    ) -> Worker:
+        """Start a worker-service; wait until it has looked for work and found nothing more to do, if ``ready``.
+
+        Durations in seconds. ``changed`` replaces variables of its environment (None leaves one out);
+        ``database_up=False`` starts it with the database out of reach.
+        """
+        relay = self._open_relay(name)
+        if not database_up:
+            relay.refuse()
+        durations = {
+            "WORKER_POLL_INTERVAL": poll,
+            "WORKER_TASK_DURATION": duration,
+            "WORKER_STUCK_TIMEOUT": stuck,
+        }
+        form = self._around.submission.durations
+        settings: dict[str, str | None] = {k: format_duration(v, form) for k, v in durations.items()}
+        settings["WORKER_ID"] = f"{name}-{self._random.randrange(16**6):06x}"
+        if timezone is not None:
+            settings["TZ"] = timezone
+        process = self._start(name, "worker", relay, settings, changed or {})
+        worker = Worker(process, relay, self._observer, self.patience)
+        if ready:
+            self.wait_until(worker.has_looked())
+        return worker
+
+    def start_api(self, name: str = "api") -> Api:
+        """Start an api-service and wait until it answers HTTP."""
+        relay = self._open_relay(name)
+        port = free_port()
+        settings = {"API_HOST": "127.0.0.1", "API_PORT": str(port)}
+        process = self._start(name, "api", relay, settings, {})
+        api = Api(process, relay, f"http://127.0.0.1:{port}", self._recorder)
+        self._stack.callback(api.close)
+        self.wait_until(Condition(f"{name} to answer", lambda _b, _n: api.answers(), by=name))
+        return api
+
+    def duration(self, seconds: float) -> str:
+        """A duration in the form that the submission's manifest asks for."""
+        return format_duration(seconds, self._around.submission.durations)
+
+    def _open_relay(self, service: str) -> Relay:
+        relay = self._around.wire.open_relay(
+            service=service, server=self.database.address, recorder=self._recorder
+        )
+        self._stack.callback(relay.close)
+        return relay
+
+    def _start(
+        self,
+        name: str,
+        role: Literal["api", "worker"],
+        relay: Relay,
+        settings: Mapping[str, str | None],
+        changed: Mapping[str, str | None],
+    ) -> ServiceProcess:
+        submission = self._around.submission
+        url = self.database.service_url(relay.host, relay.port)
+        wanted = {"DATABASE_URL": url, **settings, **changed}
+        given = {key: value for key, value in wanted.items() if value is not None}
+        told = {key: value for key, value in given.items() if key != "DATABASE_URL"}
+        database_url = given.pop("DATABASE_URL", None)
+        process = self._around.services.start(
+            name=name,
+            role=role,
+            command=submission.worker if role == "worker" else submission.api,
+            cwd=submission.folder,
+            env=service_environment(self._around.run.path / "tmp", database_url=database_url, settings=given),
+            settings=told,
+            recorder=self._recorder,
+            note_process=self._around.run.note_process,
+        )
+        self._stack.callback(process.end)
+        return process
+
+    # ------------------------------------------------------------ waiting
+
+    def wait_until(self, condition: Condition, timeout: float | None = None) -> None:
+        """Wait for a moment; give the scenario up when it does not come (recorded, judged by the checks)."""
+        self._observer.until(condition, self._limit(timeout))
+
+    def comes(self, condition: Condition, timeout: float) -> bool:
+        """Wait for something that may as well not come within ``timeout`` seconds (times patience)."""
+        return self._observer.comes(condition, self._limit(timeout))
+
+    def watch(self, seconds: float) -> None:
+        """Let time pass while everything is recorded."""
+        self._observer.watch(seconds)
+
+    def has_status(self, *tasks: Task, status: str = "completed") -> Condition:
+        """All these tasks have this status, for everybody to see."""
+
+        def holds(board: Board, _now: float) -> bool:
+            return all(board.status(task.id) == status for task in tasks)
+
+        return Condition(f"task {', '.join(task.id for task in tasks)} to be {status}", holds)
+
+    def wait_for_any(self, conditions: Mapping[str, Condition]) -> str:
+        """Wait until one of several conditions holds; its key."""
+        held: list[str] = []
+
+        def holds(board: Board, now: float) -> bool:
+            held.extend(key for key, condition in conditions.items() if condition.holds(board, now))
+            return bool(held)
+
+        self.wait_until(Condition(" or ".join(c.description for c in conditions.values()), holds))
+        return held[0]
+
+    def _limit(self, timeout: float | None) -> float:
+        return self._timeout if timeout is None else timeout * self.patience
+
+    # ------------------------------------------------------------ faults and notes
+
+    def note(self, name: str, **detail: Any) -> None:
+        """Put a moment of the scenario's own into the record."""
+        self._recorder.record(Moment(at=self._recorder.clock.now(), name=name, detail=detail))
+
+    @contextmanager
+    def outage(self, *services: Worker | Api) -> Iterator[None]:
+        """The database is gone for these services: connections are cut, new ones refused."""
+        for service in services:
+            service.relay.refuse()
+        self.note("database-gone", services=[s.name for s in services])
+        try:
+            yield
+        finally:
+            for service in services:
+                service.relay.accept()
+            self.note("database-back", services=[s.name for s in services])
+
+    def stop(self, worker: Worker, number: signal.Signals = signal.SIGTERM) -> None:
+        """Send a signal and wait for the exit."""
+        worker.signal(number)
+        self.wait_until(worker.has_exited())
+
+    def read_documents(self) -> None:
+        """Read the submission's documents into the record."""
+        submission = self._around.submission
+        for name, path in (("data-flow", submission.data_flow), ("answers", submission.answers)):
+            text, problem = read_document(submission.folder, path, _DOCUMENT_LIMIT)
+            self._recorder.record(
+                DocumentRead(
+                    at=self._recorder.clock.now(), name=name, path=str(path), text=text, problem=problem
+                )
+            )
+
+    @property
+    def folder(self) -> Path:
+        """The submission's folder."""
+        return self._around.submission.folder

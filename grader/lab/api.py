@@ -1,0 +1,111 @@
+"""An api-service under observation."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+
+from grader.history.events import HttpExchange
+from grader.history.recorder import Recorder
+from grader.services import ServiceProcess
+from grader.wire import Relay
+
+_BODY_LIMIT = 64 * 1024
+"""Characters of an answer that are kept; judging needs no more."""
+
+
+class Answer:
+    """What came back: the exchange as recorded, and its body as JSON where it is some."""
+
+    def __init__(self, exchange: HttpExchange) -> None:
+        self.exchange = exchange
+        self.status = exchange.status
+
+    @property
+    def json(self) -> Any:
+        """The body's JSON value; None when it is not JSON."""
+        try:
+            return json.loads(self.exchange.body)
+        except ValueError:
+            return None
+
+    @property
+    def task_id(self) -> str | None:
+        """The id of the task in the body, as text."""
+        body = self.json
+        found = body.get("id") if isinstance(body, dict) else None
+        return None if found is None or isinstance(found, bool | dict | list) else str(found)
+
+
+class Api:
+    """One instance, and a client that keeps its connections alive between requests."""
+
+    def __init__(self, process: ServiceProcess, relay: Relay, base_url: str, recorder: Recorder) -> None:
+        self.name = process.name
+        self.process = process
+        self.relay = relay
+        self._recorder = recorder
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+        self._client = httpx.Client(base_url=base_url, trust_env=False, limits=limits)
+
+    def close(self) -> None:
+        """Close the client's connections."""
+        self._client.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        raw: bytes | None = None,
+        timeout: float = 10.0,
+    ) -> Answer:
+        """One request, recorded with its answer. ``body`` is sent as JSON, ``raw`` as it is, as if it were JSON.
+
+        Never raises for what the service does: no answer within ``timeout`` seconds is an answer without status.
+        Safe to call from several threads.
+        """
+        content = raw if raw is not None else None if body is None else json.dumps(body).encode("ascii")
+        headers = {} if content is None else {"content-type": "application/json"}
+        began = self._recorder.clock.now()
+        status, content_type, text, error = None, None, "", None
+        try:
+            with self._client.stream(method, path, content=content, headers=headers, timeout=timeout) as response:
+                status, content_type = response.status_code, response.headers.get("content-type")
+                text = _bounded(response)
+        except (httpx.HTTPError, httpx.InvalidURL) as problem:
+            error = f"{type(problem).__name__}: {problem}"
+        exchange = HttpExchange(
+            at=began,
+            service=self.name,
+            method=method,
+            path=path,
+            request=None if content is None else content.decode("utf-8", "replace")[:2000],
+            status=status,
+            content_type=content_type,
+            body=text,
+            error=error,
+            ended_at=self._recorder.clock.now(),
+        )
+        self._recorder.record(exchange)
+        return Answer(exchange)
+
+    def answers(self) -> bool:
+        """Whether it answers HTTP at all; not recorded."""
+        try:
+            self._client.get("/health", timeout=1.0)
+        except httpx.HTTPError:
+            return False
+        return True
+
+
+def _bounded(response: httpx.Response) -> str:
+    kept = ""
+    for piece in response.iter_text():
+        kept += piece
+        if len(kept) > _BODY_LIMIT:
+            break
+    return kept[:_BODY_LIMIT]

@@ -1,0 +1,73 @@
+"""A worker-service under observation."""
+
+from __future__ import annotations
+
+import signal
+
+from grader.history.board import Board
+from grader.lab.tasks import Task
+from grader.lab.waiting import Condition, Observer
+from grader.services import ServiceProcess
+from grader.wire import Relay
+
+_HELD_QUIET = 0.1
+"""A transaction that met a task and sent nothing for so many seconds is taken to be working on it."""
+
+
+class Worker:
+    """One instance. Its methods either do something to it, or return a condition to wait for."""
+
+    def __init__(self, process: ServiceProcess, relay: Relay, observer: Observer, patience: float) -> None:
+        self.name = process.name
+        self.process = process
+        self.relay = relay
+        self._observer = observer
+        self._patience = patience
+
+    def works_on(self, task: Task) -> Condition:
+        """It has claimed the task and has not finished it."""
+        quiet = _HELD_QUIET * self._patience
+
+        def holds(board: Board, now: float) -> bool:
+            return board.works_on(self.name, task.id, task.names, quiet, now)
+
+        return Condition(f"{self.name} to work on task {task.id}", holds, by=self.name)
+
+    def has_looked(self, times: int = 1) -> Condition:
+        """From now on it sent so many statements that could have found a task, and went quiet after them."""
+        before = self.looks
+
+        def holds(board: Board, now: float) -> bool:
+            instance = board.services.get(self.name)
+            return (
+                instance is not None
+                and instance.looks >= before + times
+                and board.is_quiet(self.name, 0.03 * self._patience, now)
+            )
+
+        return Condition(f"{self.name} to look for tasks", holds, by=self.name)
+
+    @property
+    def looks(self) -> int:
+        """How many statements that could find a task it has sent up to now."""
+        self._observer.look()
+        instance = self._observer.board.services.get(self.name)
+        return instance.looks if instance else 0
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process is still there."""
+        return self.process.status is None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process that the command started."""
+        self.process.signal(number)
+
+    def has_exited(self) -> Condition:
+        """Its process has ended."""
+
+        def holds(board: Board, _now: float) -> bool:
+            instance = board.services.get(self.name)
+            return instance is not None and instance.status is not None
+
+        return Condition(f"{self.name} to exit", holds)

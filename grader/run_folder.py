@@ -1,0 +1,279 @@
+"""The private folder of one run, and the removal of what earlier runs left behind.
+
+Everything that must not outlive a run is named in its folder: the processes and containers it started, and the
+files it made. The grader holds the folder by a lock (flock(2) on the folder itself) that the kernel releases when
+the grader dies, however it dies; so a folder whose lock can be taken belongs to nobody, and may be cleaned up.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import psutil
+
+from grader.errors import EnvironmentFailed
+
+PREFIX = "task-queue-lab-"
+CONTAINER_LABEL = "task-queue-lab.run"
+"""Every container of a run carries this label, with the run's id."""
+
+_JOURNAL = "journal.jsonl"
+_LONGEST_PARENT = 60
+"""A Unix socket's whole path has room for about 104 bytes (sun_path; fewest on macOS)."""
+
+_CLOCK_TOLERANCE = 2.0
+"""Seconds by which the create time of one process may seem to move: the boot time it counts from is rounded."""
+
+_POLITE_TIMEOUT = 5.0
+_KILL_TIMEOUT = 10.0
+
+
+class RunFolder:
+    """A new private folder for one run; leaving the context removes it and all that is in it.
+
+    ``id`` is random, of eight hex digits; ``path`` absolute; ``path / "tmp"`` exists, for temporary files of
+    services. Methods may be called from any thread. Raises EnvironmentFailed when no folder can be made.
+    """
+
+    def __init__(self, parent: Path | None = None) -> None:
+        self.path, self._lock = _new_locked_folder(parent or default_parent())
+        self.id = self.path.name.removeprefix(PREFIX)
+        self._writing = threading.Lock()
+        # Root starts the database under another user, who has to pass through here, but sees no names.
+        self.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        (self.path / "tmp").mkdir(mode=0o700)
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _remove_tree(self.path)
+        os.close(self._lock)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What each container of this run must be labelled with."""
+        return {CONTAINER_LABEL: self.id}
+
+    def note_process(self, pid: int, first: signal.Signals | None = None) -> None:
+        """Remember a process that leads a session of its own, in case this run cannot end it.
+
+        ``first`` is a signal to try, with some seconds of patience, before SIGKILL. A process that is gone
+        already is not noted.
+        """
+        with suppress(psutil.NoSuchProcess):
+            self._note({"pid": pid, "created": psutil.Process(pid).create_time(), "first": first})
+
+    def note_container(self, name: str, engine: str | None = None) -> None:
+        """Remember, before it is started, that a container of this run comes to life at a Docker engine's URL.
+
+        None: the engine that the environment names.
+        """
+        self._note({"container": name, "engine": engine})
+
+    def _note(self, entry: Mapping[str, Any]) -> None:
+        with self._writing:
+            descriptor = os.open(self.path / _JOURNAL, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                os.write(descriptor, json.dumps(entry).encode() + b"\n")
+            finally:
+                os.close(descriptor)
+
+
+def default_parent() -> Path:
+    """Where folders of runs are made: the temporary folder, or /tmp where sockets would not fit into its name."""
+    folder = Path(tempfile.gettempdir()).resolve()
+    return folder if len(os.fsencode(folder)) <= _LONGEST_PARENT else Path("/tmp").resolve()
+
+
+def remove_leftovers(parent: Path | None = None) -> list[str]:
+    """End and remove what runs left behind whose grader is dead. One line for people for each thing done.
+
+    Runs that are alive are not touched, nor is anything of another user. What cannot be removed is told in a
+    line as well, and tried again by the next run.
+    """
+    told: list[str] = []
+    for path in sorted((parent or default_parent()).glob(f"{PREFIX}*")):
+        with _taken(path) as ours:
+            if not ours:
+                continue
+            entries = _read_journal(path)
+            told += _end_processes(path, entries)
+            try:
+                told += _remove_containers(path, entries)
+                _remove_tree(path)
+            except (EnvironmentFailed, OSError) as problem:
+                told.append(f"{path}, left by an earlier run, stays for now: {problem}")
+            else:
+                told.append(f"removed {path}, left by an earlier run")
+    return told
+
+
+# ---------------------------------------------------------------- the lock
+
+
+def _new_locked_folder(parent: Path) -> tuple[Path, int]:
+    for _attempt in range(100):
+        path = parent / f"{PREFIX}{secrets.token_hex(4)}"
+        try:
+            path.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        except OSError as problem:
+            raise EnvironmentFailed(
+                f"no folder for this run can be made in {parent} ({problem.strerror}); set TMPDIR"
+            ) from problem
+        # Between these two lines another grader may take the folder for a leftover: then it is gone, and
+        # the next one is tried.
+        lock = _lock(path)
+        if lock is not None:
+            return path, lock
+    raise EnvironmentFailed(f"no folder in {parent} could be locked; set TMPDIR to a folder on a local disk")
+
+
+def _lock(path: Path) -> int | None:
+    """A descriptor that holds the folder; None when another process has it, or when it is gone or not ours."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # The lock may be that of a folder which its last holder has removed.
+        if os.path.samestat(os.fstat(descriptor), path.lstat()) and path.lstat().st_uid == os.geteuid():
+            return descriptor
+    except OSError:
+        pass
+    os.close(descriptor)
+    return None
+
+
+@contextmanager
+def _taken(path: Path) -> Iterator[bool]:
+    descriptor = _lock(path)
+    try:
+        yield descriptor is not None
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _remove_tree(path: Path) -> None:
+    """Remove a folder, also where a service took rights away from folders of its own."""
+    for _attempt in range(2):
+        shutil.rmtree(path, ignore_errors=True)
+        if not path.exists():
+            return
+        for folder, _names, _files in os.walk(path):
+            with suppress(OSError):
+                Path(folder).chmod(0o700)
+    shutil.rmtree(path)
+
+
+# ---------------------------------------------------------------- what a dead run noted
+
+
+def _read_journal(path: Path) -> list[Mapping[str, Any]]:
+    entries = []
+    with suppress(FileNotFoundError):
+        for line in (path / _JOURNAL).read_bytes().splitlines():
+            with suppress(ValueError):  # the last line of a run that was killed while it wrote
+                entries.append(json.loads(line))
+    return entries
+
+
+def _end_processes(path: Path, entries: list[Mapping[str, Any]]) -> list[str]:
+    told = []
+    for entry in entries:
+        if "pid" not in entry:
+            continue
+        processes = _session(path, entry["pid"], entry["created"])
+        if not processes:
+            continue
+        names = ", ".join(sorted({_name(process) for process in processes}))
+        if entry["first"] is not None:
+            with suppress(psutil.Error):
+                psutil.Process(entry["pid"]).send_signal(signal.Signals(entry["first"]))
+            _, processes = psutil.wait_procs(processes, timeout=_POLITE_TIMEOUT)
+        for process in processes:
+            with suppress(psutil.Error):
+                process.kill()
+        _, alive = psutil.wait_procs(processes, timeout=_KILL_TIMEOUT)
+        outcome = "could not end" if alive else "ended"
+        told.append(f"{outcome} {names} (process {entry['pid']} and its children), left by an earlier run")
+    return told
+
+
+def _session(path: Path, leader: int, created: float) -> list[psutil.Process]:
+    """The processes that came of a noted leader and are still alive.
+
+    The leader counts only if it is the very process that was noted. When it is gone, what is left of its session
+    counts only if its environment names the run's folder: the number may have been used again since.
+    """
+    noted = _is_same(leader, created)
+    if not noted and psutil.pid_exists(leader):
+        return []
+    found = {}
+    if noted:
+        with suppress(psutil.Error):
+            process = psutil.Process(leader)
+            found = {p.pid: p for p in (process, *process.children(recursive=True))}
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if os.getsid(process.pid) == leader and (noted or _was_started_in(process, path)):
+                found[process.pid] = process
+    return [process for process in found.values() if process.pid != os.getpid()]
+
+
+def _is_same(pid: int, created: float) -> bool:
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        is_alive = process.status() != psutil.STATUS_ZOMBIE
+        return is_alive and abs(process.create_time() - created) < _CLOCK_TOLERANCE
+    return False
+
+
+def _was_started_in(process: psutil.Process, path: Path) -> bool:
+    return process.environ().get("TMPDIR", "").startswith(f"{path}{os.sep}")
+
+
+def _name(process: psutil.Process) -> str:
+    with suppress(psutil.Error):
+        return process.name()
+    return "a process"
+
+
+def _remove_containers(path: Path, entries: list[Mapping[str, Any]]) -> list[str]:
+    engines = {entry["engine"] for entry in entries if "container" in entry}
+    if not engines:
+        return []
+    import docker  # a tenth of a second, and only ever needed after a run with containers died
+
+    told = []
+    label = f"{CONTAINER_LABEL}={path.name.removeprefix(PREFIX)}"
+    for engine in engines:
+        try:
+            client = docker.DockerClient(base_url=engine) if engine else docker.from_env()
+            with closing(client):
+                for container in client.containers.list(all=True, filters={"label": label}):
+                    container.remove(force=True, v=True)
+                    told.append(f"removed container {container.name}, left by an earlier run")
+        except (docker.errors.DockerException, OSError) as problem:
+            raise EnvironmentFailed(
+                f"its containers cannot be removed ({problem}); start Docker, or docker rm them"
+            ) from problem
+    return told

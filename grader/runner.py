@@ -1,0 +1,147 @@
+"""Scenarios side by side, each in a database of its own, judged as soon as they are over."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from grader.calibration import StallWatch
+from grader.checkpoints import scenarios_of
+from grader.declare import Check, Scenario
+from grader.errors import GraderError
+from grader.history.recorder import Clock, Recorder
+from grader.history.timeline import History
+from grader.judging import Judge, Take
+from grader.lab import Cancelled, GaveUp, Lab, Surroundings
+from grader.model import CheckResult, Verdict
+from grader.postgres import Databases
+from grader.saved import Recording
+
+
+class Progress(Protocol):
+    """Who wants to know how a run gets on. Called from several threads."""
+
+    def scenario_started(self, name: str, sentence: str) -> None:
+        """A scenario begins."""
+
+    def scenario_ended(self, name: str, seconds: float) -> None:
+        """It is over, and recorded."""
+
+    def verdict(self, result: CheckResult) -> None:
+        """A check has its verdict; a later one for the same check replaces it."""
+
+
+@dataclass(slots=True)
+class Runner:
+    """Runs what a selection of checks needs, and judges it."""
+
+    checks: Sequence[Check]
+    around: Surroundings
+    databases: Databases
+    clock: Clock
+    stalls: StallWatch
+    seed: int
+    jobs: int
+    progress: Progress
+    recordings: list[Recording] = field(default_factory=list)
+    _moot: dict[str, threading.Event] = field(default_factory=dict)
+    _ending: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> dict[str, CheckResult]:
+        """Run every scenario once, those of inconclusive checks once more, and return the results by check id.
+
+        An exception of the caller's thread (Ctrl-C) ends all scenarios before it goes on.
+        """
+        judge = Judge(self.checks)
+        self._run_all(_longest_first(scenarios_of(self.checks)), judge)
+        unclear = [c for c in self.checks if self._is_unclear(judge, c)]
+        if unclear:
+            self._run_all(scenarios_of(unclear), judge)
+        return judge.results()
+
+    def _is_unclear(self, judge: Judge, check: Check) -> bool:
+        result = judge.results().get(check.id)
+        return result is not None and result.verdict is Verdict.INCONCLUSIVE
+
+    def _run_all(self, scenarios: Sequence[Scenario], judge: Judge) -> None:
+        waiting = list(scenarios)
+        running: dict[Future[Recording], Scenario] = {}
+        told: dict[str, CheckResult] = dict(judge.results())
+        with ThreadPoolExecutor(self.jobs, thread_name_prefix="scenario") as pool:
+            try:
+                while waiting or running:
+                    while waiting and len(running) < self.jobs:
+                        scenario = waiting.pop(0)
+                        if not self._is_moot(judge, scenario):
+                            self._moot[scenario.name] = threading.Event()
+                            running[pool.submit(self._record, scenario)] = scenario
+                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        self._take_in(future.result(), judge)
+                        del running[future]
+                    self._tell(judge, told)
+                    for scenario in running.values():
+                        if self._is_moot(judge, scenario):
+                            self._moot[scenario.name].set()
+            except BaseException:
+                self._ending.set()
+                raise
+
+    def _take_in(self, recording: Recording, judge: Judge) -> None:
+        self.recordings.append(recording)
+        history = None if recording.error else History(recording.events, self.around.patience)
+        take = Take(history, recording.seconds, recording.error)
+        judge.add(recording.scenario, take)
+
+    def _tell(self, judge: Judge, told: dict[str, CheckResult]) -> None:
+        for name, result in judge.results().items():
+            if told.get(name) != result:
+                told[name] = result
+                self.progress.verdict(result)
+
+    def _is_moot(self, judge: Judge, scenario: Scenario) -> bool:
+        """Whether no check could use this scenario any more, since one that it builds on has failed."""
+        results = judge.results()
+        users = [check for check in self.checks if scenario in check.on]
+        return all(
+            (result := results.get(check.id)) is not None and result.verdict is Verdict.SKIPPED for check in users
+        )
+
+    def _record(self, scenario: Scenario) -> Recording:
+        self.progress.scenario_started(scenario.name, scenario.sentence)
+        recorder = Recorder(self.clock, self.databases.service_password)
+        stop_listening = self.stalls.listen(recorder)
+        start = self.clock.now()
+        error = None
+        try:
+            self._drive(scenario, recorder)
+        except GraderError as problem:
+            error = str(problem)
+        except Exception as problem:  # a bug in a scenario must never become a student's failure
+            error = f"{scenario.name}: {type(problem).__name__}: {problem}"
+        finally:
+            stop_listening()
+        seconds = round(self.clock.now() - start, 3)
+        self.progress.scenario_ended(scenario.name, seconds)
+        return Recording(scenario.name, recorder.events(), seconds, error)
+
+    def _drive(self, scenario: Scenario, recorder: Recorder) -> None:
+        moot = self._moot[scenario.name]
+        around = replace(self.around, is_cancelled=lambda: self._ending.is_set() or moot.is_set())
+        with closing(self.databases.create(scenario.name)) as database:
+            seed = f"{self.seed}/{scenario.name}"
+            try:
+                with Lab(around, database, recorder, seed, scenario.timeout) as lab:
+                    scenario.drive(lab)
+            except (GaveUp, Cancelled):
+                pass  # what did not come is in the record
+
+
+def _longest_first(scenarios: Sequence[Scenario]) -> list[Scenario]:
+    """The longest first, so that none of them is left over at the end."""
+    return sorted(scenarios, key=lambda scenario: -scenario.seconds)

@@ -1,0 +1,147 @@
+"""Which processes came of a command, and how to end them all.
+
+A child may start a new session and let its parent die, and then neither parent nor session tells where it came
+from. On Linux two facts of the kernel still do: an orphan falls to its nearest ancestor that is a *subreaper*
+(prctl(2)), here the grader; and a hard resource limit is inherited by every child and can only be lowered
+(getrlimit(2)). So each leader gets a file size limit with its own pid in the low digits, a family name that
+nobody below it can take off. Elsewhere a family is its session and what descends from the leader.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import psutil
+
+from grader.errors import EnvironmentFailed
+
+_LARGEST_FILE = 1 << 30
+"""No file of a submission may grow beyond this, whatever fills the disk; the family name is added to it."""
+
+_PR_SET_CHILD_SUBREAPER = 36
+_KILL_TIMEOUT = 10.0
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of whatever its descendants leave behind. For its lifetime; Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+class Family:
+    """A leader that was just started as our child in a session of its own, and all that comes of it."""
+
+    def __init__(self, leader: int) -> None:
+        self._leader = leader
+        self._name = _LARGEST_FILE + leader
+        self._orphans_cpu_s = 0.0
+        self._collecting = threading.Lock()
+        if sys.platform == "linux":
+            with suppress(OSError, ValueError):  # gone already, or a lower limit is in force: the session must do
+                resource.prlimit(leader, resource.RLIMIT_CORE, (0, 0))
+                resource.prlimit(leader, resource.RLIMIT_FSIZE, (self._name, self._name))
+
+    def members(self) -> Iterator[psutil.Process]:
+        """The living processes of the family, leader included; orphans that ended are collected by the way."""
+        for process in self._all():
+            with suppress(psutil.Error):
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    yield process
+                elif process.pid != self._leader and process.ppid() == os.getpid():
+                    self._collect(process.pid)
+
+    def cpu_s(self) -> tuple[float, int]:
+        """CPU seconds of all but a leader that was collected, and the number of living processes."""
+        living = sum(1 for _ in self.members())
+        used = self._orphans_cpu_s
+        for process in self._all():
+            with suppress(psutil.Error):
+                used += sum(process.cpu_times()[:4])  # user, system, and both of the children it waited for
+        return used, living
+
+    def kill(self) -> None:
+        """End all of them. Raises EnvironmentFailed when some are still alive after a while."""
+        deadline = time.monotonic() + _KILL_TIMEOUT
+        self._kill_leaders_group()
+        while killed := [process for process in self.members() if _kill_with_its_group(process)]:
+            if time.monotonic() > deadline:
+                pids = ", ".join(str(process.pid) for process in killed)
+                raise EnvironmentFailed(f"processes {pids} of the submission cannot be ended; end them by hand")
+
+    def _kill_leaders_group(self) -> None:
+        """At once, before anything is searched for: a tree that keeps forking makes every search slow."""
+        with suppress(psutil.Error, OSError):
+            if psutil.Process(self._leader).ppid() == os.getpid():  # not collected: the group is still its own
+                os.killpg(self._leader, signal.SIGKILL)
+
+    def _all(self) -> Iterator[psutil.Process]:
+        """The family, zombies included. Parents come before their children."""
+        found: set[int] = set()
+        for process in _descendants():
+            with suppress(psutil.Error):
+                if self._is_named(process.pid) or process.ppid() in found:
+                    found.add(process.pid)
+                    yield process
+        if sys.platform != "linux":  # orphans are not ours there
+            for pid in psutil.pids():
+                with suppress(psutil.Error):
+                    if pid not in found and self._is_named(pid):
+                        yield psutil.Process(pid)
+
+    def _is_named(self, pid: int) -> bool:
+        with suppress(OSError):
+            if pid == self._leader or os.getsid(pid) == self._leader:
+                return True
+            return _largest_file(pid) == self._name
+        return False
+
+    def _collect(self, orphan: int) -> None:
+        with self._collecting, suppress(ChildProcessError):
+            pid, _, used = os.wait4(orphan, os.WNOHANG)
+            if pid:
+                self._orphans_cpu_s += used.ru_utime + used.ru_stime
+
+
+def end_strays() -> None:
+    """End every descendant of ours with another file size limit than our own: some family's lost child."""
+    if sys.platform != "linux":
+        return
+    _, ours = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for process in _descendants():
+        with suppress(psutil.Error, OSError):
+            if _largest_file(process.pid) not in (None, ours):
+                process.kill()
+                process.wait(_KILL_TIMEOUT)
+
+
+def _descendants() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
+def _largest_file(pid: int) -> int | None:
+    if sys.platform != "linux":
+        return None
+    with suppress(OSError):
+        return resource.prlimit(pid, resource.RLIMIT_FSIZE)[1]
+    return None
+
+
+def _kill_with_its_group(process: psutil.Process) -> bool:
+    """To a whole group at once, because one that forks while it is killed one by one could outrun us.
+
+    False when it was gone already.
+    """
+    with suppress(psutil.NoSuchProcess, ProcessLookupError):
+        if os.getsid(process.pid) != os.getsid(0):
+            os.killpg(os.getpgid(process.pid), signal.SIGKILL)
+        process.kill()
+        return True
+    return False

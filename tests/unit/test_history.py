@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from grader.errors import BadCall
+from grader.history import store
+from grader.history.sql import is_setup
+from grader.history.tasks import UNKNOWN_SERVICE
+from tests.unit.histories import Story
+
+
+def worked_off() -> Story:
+    story = Story().start("worker-A").insert("7", 1.0)
+    return story.claim("7", 2.0, "worker-A").complete("7", 3.0, "worker-A")
+
+
+def test_a_story_tells_who_claimed_and_who_completed() -> None:
+    story = worked_off().history().story("7")
+    assert [(c.service, c.owner, c.at) for c in story.claims] == [("worker-A", "id-of-worker-A", 2.0)]
+    assert [(c.service, c.at) for c in story.completions] == [("worker-A", 3.0)]
+    assert story.statuses == ("pending", "processing", "completed")
+
+
+def test_what_others_see_changes_when_it_is_committed() -> None:
+    story = worked_off().history().story("7")
+    assert [story.status_at(at) for at in (0.5, 1.5, 2.0005, 2.5, 9.0)] == [
+        None,
+        "pending",
+        "pending",
+        "processing",
+        "completed",
+    ]
+
+
+def test_a_heartbeat_is_no_claim_and_a_takeover_is_one() -> None:
+    story = Story().start("worker-A").start("worker-B").insert("7", 1.0).claim("7", 2.0, "worker-A")
+    story.update("7", 2.5, "worker-A").claim("7", 5.0, "worker-B")
+    assert [c.service for c in story.history().story("7").claims] == ["worker-A", "worker-B"]
+
+
+def test_a_second_completion_by_another_worker_counts_again() -> None:
+    story = worked_off().start("worker-B").complete("7", 4.0, "worker-B").update("7", 4.1, "worker-B")
+    assert [c.service for c in story.history().story("7").completions] == ["worker-A", "worker-B"]
+
+
+def test_a_change_that_came_over_no_connection_is_by_somebody_unknown() -> None:
+    story = Story().insert("7", 1.0).update("7", 2.0, "worker-A", status="completed")
+    assert story.history().story("7").completions[0].service == UNKNOWN_SERVICE
+
+
+def test_a_task_is_in_hand_from_its_claim_to_its_end() -> None:
+    history = worked_off().history()
+    assert [history.in_hand("worker-A", at) for at in (1.5, 2.5, 3.5)] == [(), ("7",), ()]
+    assert history.in_hand("worker-B", 2.5) == ()
+
+
+def test_inserted_tasks_come_in_order_of_age() -> None:
+    history = Story().insert("1", 3.0).insert("2", 1.0).insert("3", 2.0).history()
+    assert history.inserted == ("2", "3", "1")
+
+
+def test_a_history_survives_the_disk(tmp_path: Path) -> None:
+    story = worked_off().step("worker-A", 1.0, "SELECT 1").log("worker-A", 1.0, "half a character: \ud800")
+    store.save(story.events, tmp_path / "deep" / "one.jsonl")
+    assert store.load(tmp_path / "deep" / "one.jsonl") == story.events
+
+
+@pytest.mark.parametrize("line", ["no json", "[]", '{"kind": "unheard-of"}', '{"kind": "moment"}', "null"])
+def test_a_line_that_is_no_event_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_text('{"kind": "moment", "at": 1, "name": "n", "detail": {}}\n' + line + "\n")
+    with pytest.raises(BadCall, match="line 2"):
+        store.load(path)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "BEGIN",
+        "begin; ",
+        "START TRANSACTION",
+        "/* orm */ COMMIT",
+        "SET timezone TO 'UTC'",
+        "select pg_catalog.version()",
+        "SHOW standard_conforming_strings",
+        "SELECT 1",
+        "LISTEN tasks",
+        "-- nothing\n",
+        "SELECT t.oid FROM pg_catalog.pg_type t",
+    ],
+)
+def test_statements_that_only_prepare_are_known(sql: str) -> None:
+    assert is_setup(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT id FROM tasks",
+        "UPDATE tasks SET status = 'pending'",
+        "SELECT * FROM claim_next($1)",
+        "SELECT pg_try_advisory_lock(1)",
+        "SELECT 17",
+        "WITH t AS (SELECT 1) UPDATE tasks SET id = 1",
+        "CALL claim()",
+        "settle()",
+    ],
+)
+def test_statements_that_may_find_a_task_are_no_preparation(sql: str) -> None:
+    assert not is_setup(sql)

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from grader.declare import Check, Scenario, check, scenario
+from grader.errors import Internal
+from grader.history.events import Moment
+from grader.history.timeline import History
+from grader.judgement import Judgement, broken, holds, need
+from grader.judging import Judge, Take
+from grader.model import Verdict
+
+READ = "labs/contract.md#environment"
+EMPTY = History([])
+SEEN = History([Moment(at=1.0, name="seen", detail={})])
+
+
+@scenario()
+def first(lab: object) -> None:
+    """The first scenario."""
+
+
+@scenario()
+def second(lab: object) -> None:
+    """The second scenario."""
+
+
+def declared(
+    name: str, judgement: Judgement | Exception | None, *, on: Scenario = first, after: tuple[Check, ...] = ()
+) -> Check:
+    def judge(history: History) -> Judgement:
+        """It holds."""
+        if isinstance(judgement, Exception):
+            raise judgement
+        if judgement is None:
+            need(history.moment("seen"), "nothing was seen")
+            return holds("seen")
+        return judgement
+
+    return check(name, points=2, on=on, hint="Look again.", read=READ, after=after)(judge)
+
+
+PASSES = declared("2.passes", holds("fine"))
+FAILS = declared("2.fails", broken(expected="this", observed="that"))
+BUGGY = declared("2.buggy", ValueError("oops"))
+NEEDS = declared("2.needs", None)
+
+
+def results(*checks: Check, **takes: list[Take]) -> dict[str, tuple[Verdict, float]]:
+    found = Judge(checks, dict(takes)).results()
+    return {name: (result.verdict, result.points) for name, result in found.items()}
+
+
+def test_a_check_that_holds_gets_its_points_and_one_that_is_broken_gets_none() -> None:
+    assert results(PASSES, FAILS, first=[Take(EMPTY, 1)]) == {
+        "2.passes": (Verdict.PASS, 2),
+        "2.fails": (Verdict.FAIL, 0),
+    }
+
+
+def test_a_check_waits_for_its_scenario() -> None:
+    assert results(PASSES) == {}
+
+
+def test_a_bug_in_a_check_is_an_error_and_never_a_failure() -> None:
+    assert results(BUGGY, first=[Take(EMPTY, 1)]) == {"2.buggy": (Verdict.ERROR, 0)}
+
+
+def test_a_scenario_that_the_grader_failed_to_drive_is_an_error() -> None:
+    assert results(PASSES, first=[Take(None, 1, "no database")]) == {"2.passes": (Verdict.ERROR, 0)}
+
+
+def test_what_was_not_seen_is_inconclusive() -> None:
+    assert results(NEEDS, first=[Take(EMPTY, 1)]) == {"2.needs": (Verdict.INCONCLUSIVE, 0)}
+
+
+def test_a_second_take_is_looked_at_only_when_the_first_was_inconclusive() -> None:
+    assert results(NEEDS, first=[Take(EMPTY, 1), Take(SEEN, 1)]) == {"2.needs": (Verdict.PASS, 2)}
+    assert results(NEEDS, first=[Take(SEEN, 1), Take(EMPTY, 1)]) == {"2.needs": (Verdict.PASS, 2)}
+
+
+def test_a_check_that_builds_on_a_failed_one_is_skipped_and_names_it_through_the_whole_chain() -> None:
+    middle = declared("3a.middle", holds("fine"), on=second, after=(FAILS,))
+    last = declared("3a.last", holds("fine"), on=second, after=(middle,))
+    found = Judge((FAILS, middle, last), {"first": [Take(EMPTY, 1)]}).results()
+    assert [found[name].verdict for name in ("3a.middle", "3a.last")] == [Verdict.SKIPPED] * 2
+    assert found["3a.last"].reason == "builds on 2.fails, which failed"
+
+
+def test_a_check_that_builds_on_one_that_was_not_asked_for_is_judged() -> None:
+    alone = declared("3a.alone", holds("fine"), after=(FAILS,))
+    assert results(alone, first=[Take(EMPTY, 1)]) == {"3a.alone": (Verdict.PASS, 2)}
+
+
+def test_a_failure_without_a_word_on_what_was_seen_is_an_error_of_the_grader() -> None:
+    silent = declared("2.silent", replace(broken(expected="this", observed="that"), observed=""))
+    assert results(silent, first=[Take(EMPTY, 1)]) == {"2.silent": (Verdict.ERROR, 0)}
+
+
+@pytest.mark.parametrize(
+    ("changed", "complaint"),
+    [
+        ({"hint": " "}, "hint"),
+        ({"read": "labs/contract.md#no-such-heading"}, "no heading"),
+        ({"read": "labs/no-such-page.md#environment"}, "no heading"),
+        ({"points": 0}, "points"),
+        ({"on": ()}, "scenarios"),
+        ({"on": (first, second)}, "one history for each"),
+        ({"id": "3a.Upper"}, "id"),
+        ({"id": "9.part"}, "id"),
+    ],
+)
+def test_an_incomplete_declaration_is_refused(changed: dict[str, object], complaint: str) -> None:
+    def judge(history: History) -> Judgement:
+        """It holds."""
+        return holds("fine")
+
+    wanted: dict[str, object] = {"id": "2.fine", "points": 1, "on": first, "hint": "Look.", "read": READ}
+    with pytest.raises(Internal, match=complaint):
+        check(**{**wanted, **changed})(judge)  # type: ignore[arg-type]
+
+
+def test_a_check_without_a_sentence_is_refused() -> None:
+    def judge(history: History) -> Judgement:
+        return holds("fine")
+
+    with pytest.raises(Internal, match="sentence"):
+        check("2.fine", points=1, on=first, hint="Look.", read=READ)(judge)

@@ -1,0 +1,155 @@
+"""The page: everything is in it, and nothing of a submission gets out of its place."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from grader.model import Attachment, CheckResult, Evidence, PostgresInfo, Report, Verdict
+from grader.report import render_html, write_html
+
+NASTY = "</style></pre><script>alert(1)</script>{{ 7*7 }}\" onload='x' \x1b[31m\x00\u202e"
+SPELLED = "</style></pre><script>alert(1)</script>{{ 7*7 }}\" onload='x' \\x00\\u202e"
+
+
+class Page(HTMLParser):
+    """What a browser would make of a page: its elements and its text."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(source)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in ("meta", "rect"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text += data
+
+    def attributes(self, name: str) -> list[str | None]:
+        return [attributes[name] for _, attributes in self.elements if name in attributes]
+
+
+def check(id: str, verdict: Verdict, text: str = "a text") -> CheckResult:
+    return CheckResult(
+        id=id,
+        part=id.partition(".")[0],
+        title=f"title {text}",
+        verdict=verdict,
+        points=0,
+        max_points=2,
+        expected=f"expected {text}",
+        observed=f"observed {text}",
+        hint=f"hint {text}",
+        read=f"read {text}",
+        reason=f"reason {text}",
+        scenario=f"scenario {text}",
+        evidence=tuple(Evidence(n, f"evidence {n} {text}", f"service {text}") for n in range(20)),
+        attachments=(Attachment(f"attached {text}", f"answer {text}\n  second line"),),
+    )
+
+
+def report(text: str = "a text", verdicts: tuple[Verdict, ...] = tuple(Verdict)) -> Report:
+    return Report(
+        lab=f"lab {text}",
+        submission=f"submission {text}",
+        checks=tuple(check(f"2.is-{verdict.value}", verdict, text) for verdict in verdicts),
+        isolation=f"isolation {text}",
+        postgres=PostgresInfo(f"provider {text}", f"version {text}", f"why {text}"),
+        seed=4711,
+        started_at="2025-03-04T10:11:12Z",
+        duration_s=83.4,
+        notes=(f"note {text}",),
+        complete=False,
+    )
+
+
+@pytest.mark.parametrize("verdict", [Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR])
+def test_everything_that_explains_a_verdict_is_on_the_page(verdict: Verdict) -> None:
+    text = Page(render_html(report(verdicts=(verdict,)))).text
+    for part in ("title", "expected", "observed", "hint", "read", "reason", "scenario", "evidence 19", "answer"):
+        assert f"{part} a text" in text
+
+
+def test_the_run_is_described() -> None:
+    text = Page(render_html(report())).text
+    for part in ("lab", "submission", "isolation", "version", "why", "note"):
+        assert f"{part} a text" in text
+    for said in ("4711", "1 min 23 s", "not to be used", "Only some of the checks", "1 pass, 1 fail, 1 skipped"):
+        assert said in text
+
+
+def test_the_page_balances_and_its_links_lead_somewhere() -> None:
+    page = Page(render_html(report()))
+    assert page.open == []
+    assert {f"#{id}" for id in page.attributes("id")} >= set(page.attributes("href"))
+    assert page.attributes("href")
+    assert len(page.attributes("id")) == len(set(page.attributes("id")))
+
+
+def test_no_text_of_a_submission_becomes_markup() -> None:
+    harmless, nasty = Page(render_html(report())), Page(render_html(report(NASTY)))
+    assert [tag for tag, _ in nasty.elements] == [tag for tag, _ in harmless.elements]
+    assert not {tag for tag, _ in nasty.elements} & {"script", "img", "iframe", "link", "object", "form", "base"}
+    assert not [name for _, attributes in nasty.elements for name in attributes if name.startswith("on")]
+    for part in ("lab", "submission", "title", "expected", "evidence 3", "attached", "note"):
+        assert f"{part} {SPELLED}" in nasty.text
+
+
+def test_an_id_cannot_leave_its_attribute() -> None:
+    odd = check('2."><script>', Verdict.FAIL)
+    each = Report("lab", "s", (odd,), "none", PostgresInfo("given", "17", "x"), 1, "2025-03-04T10:11:12Z", 1.0)
+    page = Page(render_html(each))
+    assert 'check-2."><script>' in page.attributes("id")
+    assert "script" not in {tag for tag, _ in page.elements}
+
+
+def test_nothing_is_fetched_and_only_its_own_style_is_let_in() -> None:
+    source = render_html(report(NASTY))
+    page = Page(source)
+    style = re.search("<style>(.*?)</style>", source, re.DOTALL)
+    assert style is not None
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    policy = next(a["content"] for _, a in page.elements if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy == f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    assert page.attributes("style") == page.attributes("src") == []
+    assert "url(" not in style[1]
+    assert "@import" not in style[1]
+
+
+def test_the_page_stays_small_when_a_submission_writes_without_end() -> None:
+    assert len(render_html(report("x" * 1_000_000))) < 600_000
+
+
+def test_the_style_knows_a_class_for_every_verdict_and_the_page_says_the_word() -> None:
+    source = render_html(report())
+    for verdict in Verdict:
+        assert f".{verdict.value} {{" in source
+        assert f'<span class="badge {verdict.value}">{verdict.value}</span>' in source
+
+
+@pytest.mark.parametrize("verdicts", [(), (Verdict.PASS,), (Verdict.SKIPPED,)])
+def test_short_reports_make_a_page_too(verdicts: tuple[Verdict, ...]) -> None:
+    assert Page(render_html(report(verdicts=verdicts))).open == []
+
+
+def test_the_page_is_written_as_utf8(tmp_path: Path) -> None:
+    write_html(report("Zoë 👩‍🔧"), tmp_path / "report.html")
+    assert "Zoë 👩‍🔧" in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -1,0 +1,166 @@
+"""The report in a console of 80 columns, as a student reads it."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from grader.model import CheckResult, Evidence, PostgresInfo, Report, Verdict
+from grader.report import render_terminal
+
+NASTY = "[red]<b>[/] \x1b]8;;http://example.org\x07link\x1b]8;;\x07 \x00 \u202e ✓ " + "x" * 1_000_000
+
+
+def check(id: str, verdict: Verdict = Verdict.PASS, **more: object) -> CheckResult:
+    known: dict[str, object] = {
+        "title": f"This is what {id} is about.",
+        "points": 2 if verdict is Verdict.PASS else 0,
+        "bonus": id.startswith("x."),
+        "expected": "it works" if verdict is Verdict.FAIL else None,
+        "observed": "it does not" if verdict is Verdict.FAIL else None,
+        "hint": f"Mend {id}." if verdict is Verdict.FAIL else None,
+        "read": "labs/lab.md#part",
+        "reason": "a good reason" if verdict not in (Verdict.PASS, Verdict.FAIL) else None,
+    }
+    return CheckResult(id=id, part=id.partition(".")[0], verdict=verdict, max_points=2, **{**known, **more})  # type: ignore[arg-type]
+
+
+def report(*checks: CheckResult, submission: str = "team-7", **more: object) -> Report:
+    postgres = PostgresInfo("embedded", "18.6", "no Docker engine answers")
+    return Report(
+        "Lab 03",
+        submission,
+        checks,
+        "self-check",
+        postgres,
+        4711,
+        "2025-03-04T10:11:12Z",
+        83.4,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def shown(each: Report, width: int = 80, encoding: str = "utf-8", colour: bool = False) -> str:
+    raw = io.BytesIO()
+    file = io.TextIOWrapper(raw, encoding=encoding, newline="")
+    console = Console(
+        file=file, width=width, force_terminal=colour, color_system="standard" if colour else None, _environ={}
+    )
+    render_terminal(each, console, where="reports/team-7", again=lambda id: f"make grade CHECK={id}")
+    file.flush()
+    return raw.getvalue().decode(encoding)
+
+
+STARTER = report(
+    check("2.health"),
+    check("3a.starts", Verdict.FAIL, evidence=(Evidence(1.5, "exited with status 1", "worker-A"),)),
+    *(check(f"3a.later-{n}", Verdict.SKIPPED, reason="It builds on 3a.starts.") for n in range(12)),
+)
+
+
+def test_a_starter_sees_one_failure_and_the_way_on_at_the_end() -> None:
+    page = shown(STARTER)
+    assert "12 checks wait for 3a.starts (24 points)" in page
+    assert page.count(" skipped") == 1  # in the tally
+    assert "Score 2/28\n" in page
+    end = page[page.index("Your next step") :]
+    assert [part in end for part in ("3a.starts", "Mend 3a.starts.", "labs/lab.md#part")] == [True] * 3
+    assert page.rstrip().endswith("make grade CHECK=3a.starts")
+
+
+def test_a_failure_is_told_in_full() -> None:
+    page = shown(STARTER)
+    told = page[page.index("What failed") : page.index("Full report")]
+    for part in ("it works", "it does not", "1.500 s  worker-A  exited with status 1", "Mend 3a.starts."):
+        assert part in told
+
+
+def test_every_check_shows_sign_word_and_points() -> None:
+    page = shown(report(*(check(f"2.is-{verdict.value}", verdict) for verdict in Verdict)))
+    rows = dict(re.findall(r"^(\S 2\.is-\S+) +(.+)$", page, re.MULTILINE))
+    assert rows == {
+        "✓ 2.is-pass": "pass   2/2",
+        "✗ 2.is-fail": "fail   0/2",
+        "? 2.is-inconclusive": "inconclusive   0/2",
+        "! 2.is-error": "error   0/2",
+    }
+
+
+@pytest.mark.parametrize("verdict", [Verdict.INCONCLUSIVE, Verdict.ERROR])
+def test_what_could_not_be_judged_is_not_the_students_fault(verdict: Verdict) -> None:
+    page = shown(report(check("2.read", verdict)))
+    assert "Could not be judged: not your fault" in page
+    assert "This is not your fault." in page
+    assert "a good reason" in page
+    assert "What failed" not in page
+
+
+def test_an_error_says_that_the_score_is_not_to_be_used() -> None:
+    assert "not to be used" in shown(report(check("2.read", Verdict.ERROR)))
+    assert "not to be used" not in shown(report(check("2.read", Verdict.FAIL)))
+
+
+def test_a_perfect_run_ends_with_nothing_to_do() -> None:
+    page = shown(report(check("2.read"), check("x.fencing")))
+    assert "Score 2/2, bonus 2/2" in page
+    assert page.rstrip().endswith("Nothing is left to do: everything that was checked holds.")
+
+
+def test_a_partial_run_and_its_notes_are_said() -> None:
+    page = shown(report(check("2.read"), complete=False, notes=("The machine stalled.",)))
+    assert "Only some of the checks were asked for" in page
+    assert "Note: The machine stalled." in page
+
+
+def test_the_rest_of_a_long_evidence_is_counted() -> None:
+    page = shown(
+        report(check("2.read", Verdict.FAIL, evidence=tuple(Evidence(n, f"line {n}") for n in range(20))))
+    )
+    assert "line 7\n" in page
+    assert "line 8\n" not in page
+    assert "and 12 more in the full report" in page
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1", "cp1252"])
+@pytest.mark.parametrize("width", [80, 200])
+def test_no_text_breaks_out_of_its_place(encoding: str, width: int) -> None:
+    nasty = check(
+        "2.read",
+        Verdict.FAIL,
+        title=NASTY,
+        expected=NASTY,
+        observed=NASTY + "\n" + NASTY,
+        hint=NASTY,
+        evidence=(Evidence(1.0, NASTY, NASTY),),
+    )
+    page = shown(
+        report(nasty, check("2.list", Verdict.ERROR, reason=NASTY), submission="[/] \x1b[2J"), width, encoding
+    )
+    assert "[red]<b>[/] link \\x00 \\u202e" in page
+    assert "\n[/] " in page
+    assert not re.search(r"[^\n\x20-\x7e\xa0-\U0010ffff]", page)
+    assert "characters in all)" in page
+    assert len(page) < 40_000
+
+
+def test_lines_fit_the_width_and_end_without_blanks() -> None:
+    long = check("3a.sigterm-takes-no-more", Verdict.FAIL, title="Words and words. " * 20, observed="漢字" * 200)
+    for width, limit in ((80, 80), (60, 60), (300, 100)):
+        rows = shown(report(long), width).splitlines()
+        assert max(len(row) + len(re.findall("[漢字]", row)) for row in rows) <= limit
+        assert not [row for row in rows if row.endswith(" ")]
+
+
+def test_without_unicode_the_signs_are_ascii() -> None:
+    page = shown(report(*(check(f"2.is-{verdict.value}", verdict) for verdict in Verdict)), encoding="ascii")
+    assert "x 2.is-fail" in page
+    assert "+ 2.is-pass" in page
+
+
+def test_colour_adds_nothing_but_colour() -> None:
+    coloured = shown(STARTER, colour=True)
+    assert "\x1b[" in coloured
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == shown(STARTER)

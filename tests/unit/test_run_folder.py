@@ -1,0 +1,166 @@
+"""The folder of a run, and the removal of what dead runs left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from grader.errors import EnvironmentFailed
+from grader.run_folder import CONTAINER_LABEL, PREFIX, RunFolder, remove_leftovers
+
+GRADER_THAT_IS_KILLED = """
+import os, signal, subprocess, sys
+from pathlib import Path
+from grader.run_folder import RunFolder
+run = RunFolder(Path(sys.argv[1]))
+child = subprocess.Popen(
+    ["sh", "-c", sys.argv[2]], start_new_session=True, stdout=subprocess.DEVNULL,
+    env={**os.environ, "TMPDIR": str(run.path / "tmp")},
+)
+run.note_process(child.pid)
+print(run.path, child.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def run_and_kill_a_grader(parent: Path, command: str) -> tuple[Path, psutil.Process]:
+    done = subprocess.run(
+        [sys.executable, "-c", GRADER_THAT_IS_KILLED, str(parent), command],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == -signal.SIGKILL
+    path, pid = done.stdout.split()
+    return Path(path), psutil.Process(int(pid))
+
+
+def test_the_folder_is_private_and_vanishes_with_the_context(tmp_path: Path) -> None:
+    with RunFolder(tmp_path) as run:
+        assert run.path.parent == tmp_path
+        assert run.path.stat().st_mode & 0o066 == 0
+        (run.path / "deep" / "er").mkdir(parents=True)
+        (run.path / "deep" / "er" / "file").touch()
+        (run.path / "deep").chmod(0o500)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_run_has_an_id_of_its_own(tmp_path: Path) -> None:
+    with RunFolder(tmp_path) as one, RunFolder(tmp_path) as other:
+        assert one.id != other.id
+        assert one.labels == {CONTAINER_LABEL: one.id}
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentFailed, match="set TMPDIR"):
+        RunFolder(tmp_path / "missing")
+
+
+def test_a_killed_graders_processes_and_folder_are_removed(tmp_path: Path) -> None:
+    path, child = run_and_kill_a_grader(tmp_path, "sleep 600 & sleep 600 & wait")
+    told = remove_leftovers(tmp_path)
+    assert not child.is_running()
+    assert not path.exists()
+    assert any("ended" in line and "sleep" in line for line in told)
+    assert any(str(path) in line for line in told)
+    assert remove_leftovers(tmp_path) == []
+
+
+def test_children_whose_noted_leader_is_gone_are_ended_too(tmp_path: Path) -> None:
+    path, leader = run_and_kill_a_grader(tmp_path, f"sleep 600 & echo $! > {tmp_path}/orphan; kill -9 $$")
+    leader.wait(10)
+    orphan = psutil.Process(int((tmp_path / "orphan").read_text()))
+    remove_leftovers(tmp_path)
+    assert not orphan.is_running()
+    assert not path.exists()
+
+
+def test_a_living_run_is_left_alone(tmp_path: Path) -> None:
+    with RunFolder(tmp_path) as run:
+        sleeper = subprocess.Popen(["sleep", "600"], start_new_session=True)
+        try:
+            run.note_process(sleeper.pid)
+            assert remove_leftovers(tmp_path) == []
+            assert sleeper.poll() is None
+            assert run.path.exists()
+        finally:
+            sleeper.kill()
+            sleeper.wait()
+
+
+def test_a_process_that_merely_has_a_noted_number_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / f"{PREFIX}0badcafe"
+    path.mkdir()
+    sleeper = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    try:
+        created = psutil.Process(sleeper.pid).create_time() - 60
+        entry = {"pid": sleeper.pid, "created": created, "first": None}
+        (path / "journal.jsonl").write_text(json.dumps(entry) + '\n{"pid": 1')
+        assert remove_leftovers(tmp_path) == [f"removed {path}, left by an earlier run"]
+        assert sleeper.poll() is None
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+
+
+def test_a_polite_signal_goes_first(tmp_path: Path) -> None:
+    path = tmp_path / f"{PREFIX}0badcafe"
+    path.mkdir()
+    script = f"trap 'echo polite > {tmp_path}/heard; exit' QUIT; echo ready; while :; do sleep 0.02; done"
+    with subprocess.Popen(["sh", "-c", script], start_new_session=True, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        created = psutil.Process(process.pid).create_time()
+        entry = {"pid": process.pid, "created": created, "first": signal.SIGQUIT}
+        (path / "journal.jsonl").write_text(json.dumps(entry))
+        remove_leftovers(tmp_path)
+    assert (tmp_path / "heard").read_text() == "polite\n"
+
+
+def test_a_link_with_the_name_of_a_run_is_not_followed(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / f"{PREFIX}0badcafe").symlink_to(elsewhere)
+    assert remove_leftovers(tmp_path) == []
+    assert elsewhere.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a folder of another user")
+def test_another_users_folder_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / f"{PREFIX}0badcafe"
+    path.mkdir()
+    os.chown(path, 65534, 65534)
+    assert remove_leftovers(tmp_path) == []
+    assert path.exists()
+
+
+def test_no_run_loses_its_folder_to_a_cleaner_at_any_moment(tmp_path: Path) -> None:
+    """Runs are started while others clean up without pause: each keeps its folder until it ends."""
+    stop = threading.Event()
+
+    def clean() -> None:
+        while not stop.is_set():
+            remove_leftovers(tmp_path)
+
+    cleaners = [threading.Thread(target=clean) for _ in range(3)]
+    for cleaner in cleaners:
+        cleaner.start()
+    try:
+        for _ in range(200):
+            with RunFolder(tmp_path) as run:
+                run.note_process(os.getpid())
+                assert (run.path / "journal.jsonl").exists()
+                assert (run.path / "tmp").exists()
+    finally:
+        stop.set()
+        for cleaner in cleaners:
+            cleaner.join()
+    assert list(tmp_path.iterdir()) == []
