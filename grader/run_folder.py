@@ -15,10 +15,10 @@ import shutil
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import psutil
@@ -41,28 +41,16 @@ _KILL_TIMEOUT = 10.0
 
 
 class RunFolder:
-    """A new private folder for one run; leaving the context removes it and all that is in it.
+    """The folder of a run that is alive; ``run_folder`` makes it.
 
     ``id`` is random, of eight hex digits; ``path`` absolute; ``path / "tmp"`` exists, for temporary files of
-    services. Methods may be called from any thread. Raises EnvironmentFailed when no folder can be made.
+    services. Methods may be called from any thread.
     """
 
-    def __init__(self, parent: Path | None = None) -> None:
-        self.path, self._lock = _new_locked_folder(parent or default_parent())
-        self.id = self.path.name.removeprefix(PREFIX)
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.id = path.name.removeprefix(PREFIX)
         self._writing = threading.Lock()
-        # Root starts the database under another user, who has to pass through here, but sees no names.
-        self.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        (self.path / "tmp").mkdir(mode=0o700)
-
-    def __enter__(self) -> RunFolder:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        _remove_tree(self.path)
-        os.close(self._lock)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -92,6 +80,23 @@ class RunFolder:
                 os.write(descriptor, json.dumps(entry).encode() + b"\n")
             finally:
                 os.close(descriptor)
+
+
+@contextmanager
+def run_folder(parent: Path | None = None) -> Iterator[RunFolder]:
+    """A new private folder for one run; leaving the context removes it and all that is in it.
+
+    Raises EnvironmentFailed when none can be made.
+    """
+    path, lock = _new_locked_folder(parent or default_parent())
+    try:
+        # Root starts the database under another user, who has to pass through here, but sees no names.
+        path.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        (path / "tmp").mkdir(mode=0o700)
+        yield RunFolder(path)
+    finally:
+        _remove_tree(path)
+        os.close(lock)
 
 
 def default_parent() -> Path:
@@ -208,21 +213,40 @@ def _end_processes(path: Path, entries: list[Mapping[str, Any]]) -> list[str]:
         if entry["first"] is not None:
             with suppress(psutil.Error):
                 psutil.Process(entry["pid"]).send_signal(signal.Signals(entry["first"]))
-            _, processes = psutil.wait_procs(processes, timeout=_POLITE_TIMEOUT)
+            processes = _still_alive(processes, _POLITE_TIMEOUT)
         for process in processes:
             with suppress(psutil.Error):
                 process.kill()
-        _, alive = psutil.wait_procs(processes, timeout=_KILL_TIMEOUT)
-        outcome = "could not end" if alive else "ended"
+        outcome = "could not end" if _still_alive(processes, _KILL_TIMEOUT) else "ended"
         told.append(f"{outcome} {names} (process {entry['pid']} and its children), left by an earlier run")
     return told
+
+
+def _still_alive(processes: list[psutil.Process], patience: float) -> list[psutil.Process]:
+    """Those that have not ended within ``patience`` seconds.
+
+    A zombie has ended: it may wait long for whoever adopted it to take notice.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        processes = [process for process in processes if _is_alive(process)]
+        if not processes or time.monotonic() > deadline:
+            return processes
+        time.sleep(0.002)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _session(path: Path, leader: int, created: float) -> list[psutil.Process]:
     """The processes that came of a noted leader and are still alive.
 
-    The leader counts only if it is the very process that was noted. When it is gone, what is left of its session
-    counts only if its environment names the run's folder: the number may have been used again since.
+    The leader's number counts only if it is the very process that was noted (ended and not taken notice of, it
+    still has its number). When it is gone, what is left of its session counts only if its environment names the
+    run's folder: the number may have been used again since.
     """
     noted = _is_same(leader, created)
     if not noted and psutil.pid_exists(leader):
@@ -236,14 +260,13 @@ def _session(path: Path, leader: int, created: float) -> list[psutil.Process]:
         with suppress(psutil.Error, OSError):
             if os.getsid(process.pid) == leader and (noted or _was_started_in(process, path)):
                 found[process.pid] = process
-    return [process for process in found.values() if process.pid != os.getpid()]
+    return [process for process in found.values() if process.pid != os.getpid() and _is_alive(process)]
 
 
 def _is_same(pid: int, created: float) -> bool:
     with suppress(psutil.Error):
         process = psutil.Process(pid)
-        is_alive = process.status() != psutil.STATUS_ZOMBIE
-        return is_alive and abs(process.create_time() - created) < _CLOCK_TOLERANCE
+        return abs(process.create_time() - created) < _CLOCK_TOLERANCE
     return False
 
 

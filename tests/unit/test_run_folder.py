@@ -8,26 +8,27 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import psutil
 import pytest
 
 from grader.errors import EnvironmentFailed
-from grader.run_folder import CONTAINER_LABEL, PREFIX, RunFolder, remove_leftovers
+from grader.run_folder import CONTAINER_LABEL, PREFIX, remove_leftovers, run_folder
 
 GRADER_THAT_IS_KILLED = """
 import os, signal, subprocess, sys
 from pathlib import Path
-from grader.run_folder import RunFolder
-run = RunFolder(Path(sys.argv[1]))
-child = subprocess.Popen(
-    ["sh", "-c", sys.argv[2]], start_new_session=True, stdout=subprocess.DEVNULL,
-    env={**os.environ, "TMPDIR": str(run.path / "tmp")},
-)
-run.note_process(child.pid)
-print(run.path, child.pid, flush=True)
-os.kill(os.getpid(), signal.SIGKILL)
+from grader.run_folder import run_folder
+with run_folder(Path(sys.argv[1])) as run:
+    child = subprocess.Popen(
+        ["sh", "-c", sys.argv[2]], start_new_session=True, stdout=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(run.path / "tmp")},
+    )
+    run.note_process(child.pid)
+    print(run.path, child.pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
@@ -43,8 +44,16 @@ def run_and_kill_a_grader(parent: Path, command: str) -> tuple[Path, psutil.Proc
     return Path(path), psutil.Process(int(pid))
 
 
+def has_ended(process: psutil.Process) -> bool:
+    """Whether a process is gone, or would be if its new parent took notice."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def test_the_folder_is_private_and_vanishes_with_the_context(tmp_path: Path) -> None:
-    with RunFolder(tmp_path) as run:
+    with run_folder(tmp_path) as run:
         assert run.path.parent == tmp_path
         assert run.path.stat().st_mode & 0o066 == 0
         (run.path / "deep" / "er").mkdir(parents=True)
@@ -54,20 +63,21 @@ def test_the_folder_is_private_and_vanishes_with_the_context(tmp_path: Path) -> 
 
 
 def test_every_run_has_an_id_of_its_own(tmp_path: Path) -> None:
-    with RunFolder(tmp_path) as one, RunFolder(tmp_path) as other:
+    with run_folder(tmp_path) as one, run_folder(tmp_path) as other:
         assert one.id != other.id
         assert one.labels == {CONTAINER_LABEL: one.id}
 
 
 def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFailed, match="set TMPDIR"):
-        RunFolder(tmp_path / "missing")
+        with run_folder(tmp_path / "missing"):
+            pass
 
 
 def test_a_killed_graders_processes_and_folder_are_removed(tmp_path: Path) -> None:
     path, child = run_and_kill_a_grader(tmp_path, "sleep 600 & sleep 600 & wait")
     told = remove_leftovers(tmp_path)
-    assert not child.is_running()
+    assert has_ended(child)
     assert not path.exists()
     assert any("ended" in line and "sleep" in line for line in told)
     assert any(str(path) in line for line in told)
@@ -76,15 +86,33 @@ def test_a_killed_graders_processes_and_folder_are_removed(tmp_path: Path) -> No
 
 def test_children_whose_noted_leader_is_gone_are_ended_too(tmp_path: Path) -> None:
     path, leader = run_and_kill_a_grader(tmp_path, f"sleep 600 & echo $! > {tmp_path}/orphan; kill -9 $$")
-    leader.wait(10)
+    deadline = time.monotonic() + 10
+    while not (tmp_path / "orphan").exists() or not has_ended(leader):
+        assert time.monotonic() < deadline
     orphan = psutil.Process(int((tmp_path / "orphan").read_text()))
     remove_leftovers(tmp_path)
-    assert not orphan.is_running()
+    assert has_ended(orphan)
     assert not path.exists()
 
 
+def test_children_are_ended_when_their_leaders_number_is_free_again(tmp_path: Path) -> None:
+    """Told by their environment: the leader was collected by its parent, which outlived it."""
+    path = tmp_path / f"{PREFIX}0badcafe"
+    path.mkdir()
+    environment = {**os.environ, "TMPDIR": str(path / "tmp")}
+    script = f"sleep 600 & echo $! > {tmp_path}/orphan; read line"
+    leader = subprocess.Popen(["sh", "-c", script], start_new_session=True, stdin=subprocess.PIPE, env=environment)
+    created = psutil.Process(leader.pid).create_time()
+    leader.communicate(b"end\n", timeout=10)
+    orphan = psutil.Process(int((tmp_path / "orphan").read_text()))
+    assert not psutil.pid_exists(leader.pid)
+    (path / "journal.jsonl").write_text(json.dumps({"pid": leader.pid, "created": created, "first": None}))
+    remove_leftovers(tmp_path)
+    assert has_ended(orphan)
+
+
 def test_a_living_run_is_left_alone(tmp_path: Path) -> None:
-    with RunFolder(tmp_path) as run:
+    with run_folder(tmp_path) as run:
         sleeper = subprocess.Popen(["sleep", "600"], start_new_session=True)
         try:
             run.note_process(sleeper.pid)
@@ -155,7 +183,7 @@ def test_no_run_loses_its_folder_to_a_cleaner_at_any_moment(tmp_path: Path) -> N
         cleaner.start()
     try:
         for _ in range(200):
-            with RunFolder(tmp_path) as run:
+            with run_folder(tmp_path) as run:
                 run.note_process(os.getpid())
                 assert (run.path / "journal.jsonl").exists()
                 assert (run.path / "tmp").exists()
