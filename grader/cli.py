@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from grader.commands import grade
 from grader.commands.ending import Ended, ended_by_signals
 from grader.errors import CannotGrade, GraderError
 
@@ -43,11 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(options: argparse.Namespace, console: Console) -> int:
-    # Each command imports what it needs when it is called: `grader checks` shall not wait for a database driver.
     match options.command:
         case "grade":
-            from grader.commands import grade
-
             return grade.grade(_grade_options(options), console)
         case "judge":
             from grader.commands import judge
@@ -70,11 +68,9 @@ def _dispatch(options: argparse.Namespace, console: Console) -> int:
             raise AssertionError(other)
 
 
-def _grade_options(options: argparse.Namespace) -> object:
-    from grader.commands.grade import Options
-
+def _grade_options(options: argparse.Namespace) -> grade.Options:
     folder: Path = options.folder
-    return Options(
+    return grade.Options(
         folder=folder,
         output=options.output or Path("reports") / folder.resolve().name,
         only=options.only or (),

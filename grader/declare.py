@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grader.errors import Internal
-from grader.history.timeline import History
 from grader.judgement import Judgement
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def scenario(*, timeout: float = 10, seconds: float = 2) -> Callable[[Callable[[
 
 
 def check(
-    id: str,  # noqa: A002 - the word that reports use
+    id: str,
     *,
     points: float,
     on: Scenario | Sequence[Scenario],

@@ -39,7 +39,7 @@ def database_gone_for_the_api(lab: Lab) -> None:
         del stuck
     with lab.outage(api):
         _health(lab, api, "gone", limit)
-    lab.comes(_healthy(lab, api), timeout=5)
+    lab.comes(_healthy(api), timeout=5)
     _health(lab, api, "back", limit)
     api.relay.stall()
     _health(lab, api, "silent", limit)
@@ -51,7 +51,7 @@ def _health(lab: Lab, api: Api, phase: str, limit: float) -> None:
     api.request("GET", "/health", timeout=limit)
 
 
-def _healthy(lab: Lab, api: Api) -> Condition:
+def _healthy(api: Api) -> Condition:
     return Condition("/health to answer 200 again", lambda _b, _n: api.request("GET", "/health").status == 200)
 
 
@@ -330,7 +330,9 @@ def updates_and_deletes(history: History) -> Judgement:
         put = need(_first(history, "PUT", f"/tasks/{task}", moment.at), "no PUT was sent")
         story = history.story(task)
         before, after = story.changes[0].row.after or {}, story.row or {}
-        others = [k for k in before if k not in ("title", "description", "updated_at") and before[k] != after.get(k)]
+        others = [
+            k for k in before if k not in ("title", "description", "updated_at") and before[k] != after.get(k)
+        ]
         wrong = [k for k in ("title", "description") if after.get(k) != new[k]]
         if put.status != 200 or wrong or others:
             seen = put.error or (f"status {put.status}" if put.status != 200 else "")
@@ -357,7 +359,9 @@ def updates_and_deletes(history: History) -> Judgement:
         answer = need(_first(history, method, f"/tasks/{unknown.detail['task']}", unknown.at), "not asked")
         if answer.status != 404:
             return broken(
-                asked(answer), expected="404 for an id that is not there", observed=f"{answer.error or answer.status}"
+                asked(answer),
+                expected="404 for an id that is not there",
+                observed=f"{answer.error or answer.status}",
             )
     return holds("two fields changed and nothing else; deleted; 404 for what is not there")
 
@@ -407,7 +411,11 @@ def bad_requests(lab: Lab) -> None:
         api.request("POST", "/tasks", body={"title": title})
     [victim] = lab.insert_tasks(1)
     lab.note("fields-of-others", task=victim.id)
-    for extra in ({"status": "completed"}, {"assigned_worker": "me"}, {"id": int(victim.id)} if victim.id.isdecimal() else {"id": victim.id}):
+    for extra in (
+        {"status": "completed"},
+        {"assigned_worker": "me"},
+        {"id": int(victim.id)} if victim.id.isdecimal() else {"id": victim.id},
+    ):
         api.request("POST", "/tasks", body={"title": lab.new_title(), **extra})
     api.request("PUT", f"/tasks/{victim.id}", body={"title": lab.new_title(), "status": "completed"})
     lab.note("end-of-requests")
@@ -457,7 +465,16 @@ def validates(history: History) -> Judgement:
     return holds(f"{len(BAD_REQUESTS)} bad requests refused, {len(HARMLESS_TITLES)} titles verbatim")
 
 
-_LEAKS = ("Traceback (most recent", 'File "', "psycopg", "SELECT ", "INSERT INTO", "syntax error at", "panic:", "SQLSTATE")
+_LEAKS = (
+    "Traceback (most recent",
+    'File "',
+    "psycopg",
+    "SELECT ",
+    "INSERT INTO",
+    "syntax error at",
+    "panic:",
+    "SQLSTATE",
+)
 
 
 def _refusal_problem(answer: HttpExchange) -> str | None:
@@ -476,9 +493,7 @@ def _foreign_field_problem(history: History, answer: HttpExchange, victim: str) 
         story = history.story(victim)
         return f"status is {story.status}" if story.status != "pending" else None
     title = _json(answer.request)["title"]
-    rows = [
-        s.changes[0].row.after or {} for s in history.stories.values() if s.changes[0].after("title") == title
-    ]
+    rows = [s.changes[0].row.after or {} for s in history.stories.values() if s.changes[0].after("title") == title]
     for row in rows:
         if row.get("status") != "pending" or row.get("assigned_worker") is not None:
             return f"status {row.get('status')}, assigned_worker {row.get('assigned_worker')}"

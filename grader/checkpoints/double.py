@@ -31,10 +31,7 @@ def double_claims(history: History, story: Story, timeout: float | None = None) 
             continue
         exit_ = history.exited(first.service)
         died = exit_ is not None and exit_.at <= second.at
-        gave_back = any(
-            c.service == first.service and first.at < c.at <= second.at
-            for c in story.failures
-        )
+        gave_back = any(c.service == first.service and first.at < c.at <= second.at for c in story.failures)
         life = story.last_sign_of_life(first.service, second.at) or first.at
         expired = timeout is not None and second.at - life >= 0.9 * timeout
         if not (died or gave_back or expired):

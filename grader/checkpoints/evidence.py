@@ -75,7 +75,9 @@ def asked(exchange: HttpExchange) -> Evidence:
     """A request and what came back."""
     answer = exchange.error or f"{exchange.status} {short(exchange.body, 100)}"
     body = "" if exchange.request is None else f" {short(exchange.request, 80)}"
-    return Evidence(exchange.at, f"{exchange.method} {short(exchange.path, 80)}{body} → {answer}", exchange.service)
+    return Evidence(
+        exchange.at, f"{exchange.method} {short(exchange.path, 80)}{body} → {answer}", exchange.service
+    )
 
 
 def ran(step: Step) -> Evidence:

@@ -176,7 +176,10 @@ def works_end_to_end(history: History) -> Judgement:
     strangers = {c.service for s in history.stories.values() for c in s.changes if c.status_moved}
     strangers -= {None, *history.workers()}
     api_moves = [
-        c for s in history.stories.values() for c in s.changes if c.service in strangers and c.row.operation == "update"
+        c
+        for s in history.stories.values()
+        for c in s.changes
+        if c.service in strangers and c.row.operation == "update"
     ]
     if api_moves:
         return broken(
@@ -238,5 +241,3 @@ def works_off_a_burst(history: History) -> Judgement:
         )
     start, end = min(e.at for e in posts), max(s.completions[0].at for s in stories)
     return holds(f"ten tasks in {end - start:.1f} s, each claimed once and completed once")
-
-

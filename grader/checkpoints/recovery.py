@@ -23,7 +23,9 @@ WORK = 0.4
 def killed_mid_task(lab: Lab) -> None:
     """Two workers run; the one that works is killed, and a backlog waits for the other."""
     workers = [
-        lab.start_worker(name, poll=POLL, duration=WORK, stuck=TIMEOUT, timezone="America/Los_Angeles", ready=False)
+        lab.start_worker(
+            name, poll=POLL, duration=WORK, stuck=TIMEOUT, timezone="America/Los_Angeles", ready=False
+        )
         for name in ("worker-A", "worker-B")
     ]
     for worker in workers:
@@ -93,7 +95,7 @@ def young_row(lab: Lab) -> None:
     lab.wait_until(first.works_on(task))
     first.signal(signal.SIGKILL)
     lab.wait_until(first.has_exited())
-    lab.wait_until_backends_gone(first)
+    lab.wait_until_backends_gone()
     lab.database.age([task.id], long / 2)
     lab.note("aged", task=task.id, seconds=long / 2)
     second = lab.start_worker("worker-B", poll=POLL, duration=600.0, stuck=long, timezone="Asia/Tokyo")

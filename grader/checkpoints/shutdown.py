@@ -135,9 +135,7 @@ def claim_began(history: History, task: str, at: float) -> float:
     line = next((c for c in history.connections if c.backend_pid == change.row.backend_pid), None)
     if line is None:
         return at
-    steps = [
-        s for s in history.steps_of(line.service) if s.connection == line.number and s.began <= at + 0.005
-    ]
+    steps = [s for s in history.steps_of(line.service) if s.connection == line.number and s.began <= at + 0.005]
     began = at
     for step in reversed(steps):
         began = min(began, step.began)
@@ -275,10 +273,20 @@ def logs_its_life(history: History) -> Judgement:
     return holds("start, shutdown begun and shutdown complete, each when it happened", said(during[0]))
 
 
-_SHUTDOWN_WORDS = ("shut", "stop", "signal", "sigterm", "drain", "terminat", "exit", "bye", "finish", "quit", "clos")
+_SHUTDOWN_WORDS = (
+    "shut",
+    "stop",
+    "signal",
+    "sigterm",
+    "drain",
+    "terminat",
+    "exit",
+    "bye",
+    "finish",
+    "quit",
+    "clos",
+)
 
 
 def _speaks_of_shutdown(text: str) -> bool:
     return any(word in text.lower() for word in _SHUTDOWN_WORDS)
-
-

@@ -529,7 +529,9 @@ def _task_log_problem(history: History, story: Story, claim: Claim) -> Judgement
             expected=f"a line with id {story.task} and its title when it is claimed",
             observed="no such line between its claim and its completion",
         )
-    early = [n for n in log if n not in claimed and n.at < done.at and _tells_completion(n.text, story.task, title)]
+    early = [
+        n for n in log if n not in claimed and n.at < done.at and _tells_completion(n.text, story.task, title)
+    ]
     if early:
         return broken(
             said(early[0]),
@@ -537,7 +539,9 @@ def _task_log_problem(history: History, story: Story, claim: Claim) -> Judgement
             expected="a completion is logged after its COMMIT",
             observed=f"logged {done.committed_at - early[0].at:.2f} s before it",
         )
-    told = [n for n in log if n.at >= done.at and names_id(n.text, story.task) and _has_number(n.text, story, title)]
+    told = [
+        n for n in log if n.at >= done.at and names_id(n.text, story.task) and _has_number(n.text, story, title)
+    ]
     if not told:
         return broken(
             *[said(line) for line in log if line.at >= done.at][:4],

@@ -21,8 +21,8 @@ from grader.errors import EnvironmentFailed
 from grader.history.recorder import Clock
 from grader.lab import Surroundings
 from grader.model import PostgresInfo
-from grader.postgres import Databases, start_server
-from grader.report.terminal import LiveProgress
+from grader.postgres import Databases, Provider, start_server
+from grader.report import LiveProgress
 from grader.run_folder import remove_leftovers, run_folder
 from grader.runner import Runner
 from grader.saved import Run, save
@@ -46,7 +46,7 @@ class Options:
     part: str | None
     jobs: int | None
     seed: int | None
-    postgres: str
+    postgres: Provider
     database_url: str | None
     image: str
 
@@ -141,7 +141,9 @@ def _cleared(folder: Path) -> Path:
             else:
                 path.unlink(missing_ok=True)
     except OSError as problem:
-        raise EnvironmentFailed(f"{folder}: cannot write reports there: {problem.strerror}; choose --output") from None
+        raise EnvironmentFailed(
+            f"{folder}: cannot write reports there: {problem.strerror}; choose --output"
+        ) from None
     return folder
 
 

@@ -10,8 +10,7 @@ from rich.console import Console
 
 from grader.declare import Check
 from grader.model import CheckResult, Outcome, Report
-from grader.report import write_all
-from grader.report.terminal import render_terminal
+from grader.report import render_terminal, write_all
 from grader.saved import Run
 
 EXIT_STATUS: Mapping[Outcome, int] = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.ERROR: 3}

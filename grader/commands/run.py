@@ -10,14 +10,14 @@ from rich.console import Console
 
 from grader.history.events import LogLine, ServiceExited
 from grader.history.recorder import Clock, Recorder
-from grader.postgres import Databases, start_server
+from grader.postgres import Databases, Provider, start_server
 from grader.run_folder import remove_leftovers, run_folder
 from grader.services import Services, build, free_port, service_environment
 from grader.submission import load_submission
 from grader.wire import Wire
 
 
-def run(folder: Path, postgres: str, database_url: str | None, image: str, console: Console) -> int:
+def run(folder: Path, postgres: Provider, database_url: str | None, image: str, console: Console) -> int:
     """Start PostgreSQL, the api-service and one worker, and print what they log, until all of them ended.
 
     Ends with status 0 when somebody ends it, 1 when the services ended by themselves.

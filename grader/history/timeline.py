@@ -25,6 +25,9 @@ from grader.history.tasks import UNKNOWN_SERVICE, Change, Claim, Story
 
 E = TypeVar("E", bound=Event)
 
+SCENARIO_OVER = "scenario-over"
+"""The moment from which on the grader ends what is still running."""
+
 
 class History:
     """The events of one scenario, sorted by time. All times are seconds since the start of the run.
@@ -48,8 +51,12 @@ class History:
         return next((e for e in self.of(ServiceStarted) if e.service == service), None)
 
     def exited(self, service: str) -> ServiceExited | None:
-        """The exit of a service; None while it lived until the scenario's end."""
-        return next((e for e in self.of(ServiceExited) if e.service == service), None)
+        """The exit of a service; None when it lived until the scenario's end, where the grader ends it."""
+        over = self.moment(SCENARIO_OVER)
+        return next(
+            (e for e in self.of(ServiceExited) if e.service == service and (over is None or e.at < over.at)),
+            None,
+        )
 
     def workers(self) -> tuple[str, ...]:
         """The names of the worker-service's instances, in the order of their starts."""

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from grader.history.board import Board
 from grader.history.events import DocumentRead, Moment
 from grader.history.recorder import Recorder
+from grader.history.timeline import SCENARIO_OVER
 from grader.lab.api import Answer, Api
 from grader.lab.tasks import Task, title
 from grader.lab.waiting import Cancelled, Condition, GaveUp, Observer
@@ -64,6 +65,7 @@ class Lab:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.note(SCENARIO_OVER)
         self._stack.close()
         self._observer.look()
         for change in self.database.read_changes():
@@ -103,6 +105,15 @@ class Lab:
         while numbers == sorted(numbers):
             self._random.shuffle(numbers)
         return numbers
+
+    def task_rows(self) -> list[dict[str, str]]:
+        """Every row of the table now: id and status."""
+        return [{"id": task, "status": str(row["status"])} for task, row in self.database.tasks().items()]
+
+    @property
+    def secret(self) -> str:
+        """The password of the services' database login."""
+        return self.database.service.password
 
     # ------------------------------------------------------------ services
 
@@ -213,6 +224,25 @@ class Lab:
 
         return Condition(f"task {', '.join(task.id for task in tasks)} to be {status}", holds)
 
+    def has_exited(self, service: Worker | Api) -> Condition:
+        """The process of a service has ended."""
+
+        def holds(board: Board, _now: float) -> bool:
+            instance = board.services.get(service.name)
+            return instance is not None and instance.status is not None
+
+        return Condition(f"{service.name} to exit", holds)
+
+    def wait_until_backends_gone(self) -> None:
+        """Wait until no server process of a service is left: what a killed one had under way is over then."""
+        gone = Condition("the server to notice the kill", lambda _b, _n: not self.database.service_backends())
+        self.wait_until(gone)
+
+    def give_up_unless(self, fine: bool, needed: str) -> None:
+        """Give the scenario up, recorded like a wait that timed out, when what it needs next is not there."""
+        if not fine:
+            self.wait_until(Condition(needed, lambda _b, _n: False), timeout=0)
+
     def wait_for_any(self, conditions: Mapping[str, Condition]) -> str:
         """Wait until one of several conditions holds; its key."""
         held: list[str] = []
@@ -255,10 +285,15 @@ class Lab:
         """Read the submission's documents into the record."""
         submission = self._around.submission
         for name, path in (("data-flow", submission.data_flow), ("answers", submission.answers)):
-            text, problem = read_document(submission.folder, path, _DOCUMENT_LIMIT)
+            document = read_document(submission.folder, path, _DOCUMENT_LIMIT)
+            shown = path.relative_to(submission.folder)
             self._recorder.record(
                 DocumentRead(
-                    at=self._recorder.clock.now(), name=name, path=str(path), text=text, problem=problem
+                    at=self._recorder.clock.now(),
+                    name=name,
+                    path=str(shown),
+                    text=document.text,
+                    problem=document.problem,
                 )
             )
 

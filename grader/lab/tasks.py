@@ -6,7 +6,18 @@ import random
 from dataclasses import dataclass
 
 _VERBS = ("Water", "Index", "Rotate", "Resize", "Archive", "Label", "Render", "Verify", "Encode", "Translate")
-_THINGS = ("ferns", "invoices", "backups", "thumbnails", "reports", "parcels", "maps", "contracts", "songs", "menus")
+_THINGS = (
+    "ferns",
+    "invoices",
+    "backups",
+    "thumbnails",
+    "reports",
+    "parcels",
+    "maps",
+    "contracts",
+    "songs",
+    "menus",
+)
 
 
 @dataclass(frozen=True, slots=True)

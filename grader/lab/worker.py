@@ -35,7 +35,10 @@ class Worker:
 
     def has_looked(self, times: int = 1) -> Condition:
         """From now on it sent so many statements that could have found a task, and went quiet after them."""
-        before = self.looks
+        return self.has_looked_since(self.looks, times)
+
+    def has_looked_since(self, before: int, times: int) -> Condition:
+        """Like ``has_looked``, counted from an earlier value of ``looks``."""
 
         def holds(board: Board, now: float) -> bool:
             instance = board.services.get(self.name)

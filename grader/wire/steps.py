@@ -10,7 +10,6 @@ from grader.history.events import StepEnded, TransactionState
 from grader.wire.messages import (
     CELLS_LIMIT,
     ServerError,
-    Unreadable,
     column_types,
     is_binary,
     parameters_text,

@@ -113,9 +113,7 @@ class Story:
             ),
         )
 
-    def _change(
-        self, task: str, at: float, operation: str, before: Any, after: Any, by: str | None
-    ) -> RowChanged:
+    def _change(self, task: str, at: float, operation: str, before: Any, after: Any, by: str | None) -> RowChanged:
         return RowChanged(
             at=at,
             task=task,
