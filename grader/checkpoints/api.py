@@ -31,12 +31,12 @@ def database_gone_for_the_api(lab: Lab) -> None:
     api = lab.start_api()
     limit = (HEALTH_LIMIT + 2) * lab.patience
     _health(lab, api, "up", limit)
-    with lab.database.hold_table("ACCESS EXCLUSIVE"), ThreadPoolExecutor(2) as others:
+    with ThreadPoolExecutor(2) as others, lab.database.hold_table("ACCESS EXCLUSIVE"):
         lab.note("table-locked")
-        stuck = [others.submit(api.request, "GET", "/tasks", timeout=30) for _ in range(2)]
+        for _ in range(2):
+            others.submit(api.request, "GET", "/tasks", timeout=30)
         lab.watch(0.2)
         _health(lab, api, "busy", limit)
-        del stuck
     with lab.outage(api):
         _health(lab, api, "gone", limit)
     lab.comes(_healthy(api), timeout=5)

@@ -173,13 +173,11 @@ def works_end_to_end(history: History) -> Judgement:
     row = story.row or {}
     if row.get("title") != posted.detail["title"] or row.get("description") != "as it was posted":
         return broken(*life(story), expected="title and description as posted", observed=f"{row.get('title')}")
-    strangers = {c.service for s in history.stories.values() for c in s.changes if c.status_moved}
-    strangers -= {None, *history.workers()}
     api_moves = [
         c
-        for s in history.stories.values()
-        for c in s.changes
-        if c.service in strangers and c.row.operation == "update"
+        for other in history.stories.values()
+        for c in other.changes
+        if c.row.operation == "update" and c.status_moved and c.service not in (None, *history.workers())
     ]
     if api_moves:
         return broken(

@@ -237,7 +237,5 @@ class Connection:
         if self._passage is not None:
             self._gate.leave(self.number)
             self._recorder.record(
-                ConnectionClosed(
-                    at=self._recorder.clock.now(), service=self._service, connection=self.number, by=by
-                )
+                ConnectionClosed(at=self._recorder.clock.now(), service=self._service, connection=self.number, by=by)
             )
