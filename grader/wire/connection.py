@@ -237,5 +237,7 @@ class Connection:
         if self._passage is not None:
             self._gate.leave(self.number)
             self._recorder.record(
-                ConnectionClosed(at=self._recorder.clock.now(), service=self._service, connection=self.number, by=by)
+                ConnectionClosed(
+                    at=self._recorder.clock.now(), service=self._service, connection=self.number, by=by
+                )
             )

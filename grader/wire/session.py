@@ -95,7 +95,9 @@ class Session:
     def describe(self, step: Step) -> WireStep:
         """A step for others to look at."""
         state, wrote = self.transaction.state, self.transaction.wrote
-        commits = step.kind is Kind.SYNC or would_commit(step.sql, state, wrote=wrote, simple=step.kind is Kind.QUERY)
+        commits = step.kind is Kind.SYNC or would_commit(
+            step.sql, state, wrote=wrote, simple=step.kind is Kind.QUERY
+        )
         return WireStep(
             self.service,
             self.connection,

@@ -13,7 +13,9 @@ HIGH_WATER: Final = 256 * 1024
 class Side(asyncio.Protocol):
     """The client's or the server's end."""
 
-    def __init__(self, received: Callable[[bytes], None], lost: Callable[[], None], changed: Callable[[], None]) -> None:
+    def __init__(
+        self, received: Callable[[bytes], None], lost: Callable[[], None], changed: Callable[[], None]
+    ) -> None:
         self.is_full = False
         self._received = received
         self._lost = lost

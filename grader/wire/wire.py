@@ -41,7 +41,9 @@ class Wire:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(_PATIENCE)
 
-    def open_relay(self, *, service: str, server: ServerAddress, recorder: Recorder, bell: Bell | None = None) -> Relay:
+    def open_relay(
+        self, *, service: str, server: ServerAddress, recorder: Recorder, bell: Bell | None = None
+    ) -> Relay:
         """A relay for one service, accepting connections. ``bell`` is rung when something changes at its gate.
 
         Raises EnvironmentFailed when there is no free port.

@@ -9,7 +9,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 # libpq reads more than this. But of a URL in which it gets lost, say by an "@" in the password, it quotes a piece
 # in its error messages, and a piece of a password must not come into a log.
-_DATABASE_URL = re.compile(r"postgres(ql)?://([^:@/?#]+(:[^@/?#]*)?@)?(\[[^\]@/?#]*\]|[^:@/?#]*)(:[0-9]+)?(/[^@/?#]*)?(\?[^@#]*)?")
+_DATABASE_URL = re.compile(
+    r"postgres(ql)?://([^:@/?#]+(:[^@/?#]*)?@)?(\[[^\]@/?#]*\]|[^:@/?#]*)(:[0-9]+)?(/[^@/?#]*)?(\?[^@#]*)?"
+)
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
 

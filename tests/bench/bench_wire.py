@@ -62,7 +62,10 @@ def client(urls: dict[str, str], seconds: float, runs: int) -> dict[str, dict[st
             for _ in range(runs):
                 for way, connection in ways.items():
                     found[name][way].append(rate(connection, work, seconds))
-        return {name: {way: statistics.median(rates) for way, rates in by_way.items()} for name, by_way in found.items()}
+        return {
+            name: {way: statistics.median(rates) for way, rates in by_way.items()}
+            for name, by_way in found.items()
+        }
 
 
 def rate(connection: Connection, work: Callable[[Connection], int], seconds: float) -> float:
@@ -89,7 +92,8 @@ def main() -> None:
         database.insert_tasks([{"title": "a task"}])
         wire = stack.enter_context(Wire())
         relay, watched = (
-            wire.open_relay(service=name, server=server.address, recorder=Recorder(clock)) for name in ("relay", "watched")
+            wire.open_relay(service=name, server=server.address, recorder=Recorder(clock))
+            for name in ("relay", "watched")
         )
         stack.enter_context(watched.hold(lambda step: False))
         urls = {

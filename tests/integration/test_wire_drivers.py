@@ -235,7 +235,9 @@ def directly() -> dict[Driver, dict[str, Any]]:
     return {}
 
 
-def seen_directly(driver: Driver, made: Bench, start: Start, known: dict[Driver, dict[str, Any]]) -> dict[str, Any]:
+def seen_directly(
+    driver: Driver, made: Bench, start: Start, known: dict[Driver, dict[str, Any]]
+) -> dict[str, Any]:
     if driver not in known:
         with forwarder(made.server) as port:
             known[driver] = seen_by(start(driver, made.database.service_url("127.0.0.1", port), ()))
@@ -259,7 +261,9 @@ def test_a_driver_sees_the_same_through_the_relay_and_every_step_is_told(
 @every_driver
 def test_parameters_and_values_are_told(driver: Driver, made: Bench, start: Start) -> None:
     seen_by(start(driver, made.url, ["parameters"]))
-    [ended] = [ended for began, ended in steps(list(made.recorder.events())) if ended and began.sql.endswith("AS wire")]
+    [ended] = [
+        ended for began, ended in steps(list(made.recorder.events())) if ended and began.sql.endswith("AS wire")
+    ]
     assert ended.values == ("7", "NULL", "żółw")
     if driver.flavour != "psycopg2":  # which puts them into the text
         assert ended.parameters == ("7", "NULL", "żółw")

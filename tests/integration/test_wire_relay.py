@@ -484,7 +484,9 @@ def test_the_explorer_steers_two_workers_on_the_loop_and_sees_who_is_blocked(
 # ---------------------------------------------------------------- the wire itself
 
 
-def test_leaving_the_wire_closes_all_and_ends_its_thread(embedded_server: Server, database: ScenarioDatabase) -> None:
+def test_leaving_the_wire_closes_all_and_ends_its_thread(
+    embedded_server: Server, database: ScenarioDatabase
+) -> None:
     recorder = Recorder(Clock())
     with Wire() as wire:
         relay = wire.open_relay(service="api", server=embedded_server.address, recorder=recorder)

@@ -59,7 +59,9 @@ class Bench:
 
     def until_closed(self, connections: int = 1) -> list[str]:
         """Who closed what, once so many connections are closed."""
-        self.recorder.wait_until(lambda events: sum(isinstance(e, ConnectionClosed) for e in events) >= connections, 10)
+        self.recorder.wait_until(
+            lambda events: sum(isinstance(e, ConnectionClosed) for e in events) >= connections, 10
+        )
         return [event.by for event in self.of(ConnectionClosed)]
 
     def backend_is_gone(self, pid: int | None) -> bool:

@@ -42,7 +42,9 @@ def closed() -> Talk:
     return talk
 
 
-def armed(talk: Talk, predicate: Callable[[WireStep], bool], where: Where = "before", limit: int | None = None) -> Hold:
+def armed(
+    talk: Talk, predicate: Callable[[WireStep], bool], where: Where = "before", limit: int | None = None
+) -> Hold:
     hold = Hold(talk.gate, lambda function: function(), predicate, where, limit)
     talk.gate.arm(hold)
     return hold

@@ -120,7 +120,9 @@ def test_a_prepared_statement_is_used_again_with_types_from_its_description() ->
 
 def test_a_name_can_be_closed_and_prepared_anew() -> None:
     talk = Talk()
-    talk.client(parse("SELECT 1", "s") + message("C", b"Ss\0") + parse("SELECT 2", "s") + bind((), "s") + execute())
+    talk.client(
+        parse("SELECT 1", "s") + message("C", b"Ss\0") + parse("SELECT 2", "s") + bind((), "s") + execute()
+    )
     talk.client(message("C", b"P\0") + execute() + SYNC)
     assert [sql for _, sql, _ in talk.began] == ["SELECT 2", "FETCH FROM "]
 
