@@ -497,6 +497,7 @@ def _open_transaction(history: History, begins: float, ends: float) -> Judgement
 def logs_its_tasks(history: History) -> Judgement:
     """The log tells of an empty poll, of each claim with id and title, and of each completion with its duration."""
     log = history.log(A)
+    need(history.inserted or None, "no task was inserted")
     for task in history.inserted:
         story = history.story(task)
         if not story.claims or not story.completions:

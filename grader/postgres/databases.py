@@ -14,7 +14,7 @@ from psycopg import sql
 from grader.errors import EnvironmentFailed, Internal
 from grader.history.recorder import Clock
 from grader.postgres.administration import Administration
-from grader.postgres.lease import hold_lease, remove_abandoned, remove_all
+from grader.postgres.lease import hold_lease, release_lease, remove_abandoned, remove_all
 from grader.postgres.migrations import apply_migrations, clear_tasks
 from grader.postgres.roles import NAME, Roles, create_service_login, new_password
 from grader.postgres.scenario import SESSION_SETTINGS, ScenarioDatabase
@@ -61,6 +61,7 @@ class Databases:
     ) -> None:
         try:
             remove_all(self._admin, self._run_id)
+            release_lease(self._admin, self._run_id)
         except psycopg.Error:
             pass  # the server is gone, or somebody holds on to something: the next run drops it
         finally:

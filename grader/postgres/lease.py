@@ -24,6 +24,11 @@ def hold_lease(admin: psycopg.Connection[Any], run_id: str) -> None:
         raise EnvironmentFailed(f"the run {run_id} is alive on this server already; start again")
 
 
+def release_lease(admin: psycopg.Connection[Any], run_id: str) -> None:
+    """Say that a run is over. Closing the connection alone would do it too, but only a moment later."""
+    admin.execute("SELECT pg_catalog.pg_advisory_unlock(%s, %s)", (_LOCK_SPACE, _key(run_id)))
+
+
 def remove_abandoned(admin: psycopg.Connection[Any]) -> list[str]:
     """Drop the databases and roles of runs that hold no lease any more. Their run ids.
 
