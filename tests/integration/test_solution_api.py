@@ -15,7 +15,7 @@ import pytest
 
 from grader.history.recorder import Clock
 from grader.postgres import Databases, Server
-from grader.run_folder import RunFolder
+from grader.run_folder import run_folder
 from tests.integration.solution_services import SOLUTION, Service, Solution, eventually, solution_on
 
 

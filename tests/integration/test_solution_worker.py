@@ -11,13 +11,14 @@ import pytest
 
 from grader.history.recorder import Clock
 from grader.postgres import Databases, Server
-from grader.run_folder import RunFolder
+from grader.run_folder import run_folder
 from tests.integration.solution_services import SOLUTION, Solution, eventually, solution_on
 
 
 @pytest.fixture(scope="module")
-def copies(embedded_server: Server, run: RunFolder, clock: Clock) -> Iterator[Databases]:
-    with Databases(embedded_server, run, clock) as databases:
+def copies(embedded_server: Server, clock: Clock) -> Iterator[Databases]:
+    # A run of its own: the fixture `databases` may be alive on this server under the run of the test process.
+    with run_folder() as own, Databases(embedded_server, own, clock) as databases:
         databases.prepare(sorted((SOLUTION / "migrations").glob("*.up.sql")))
         yield databases
 
