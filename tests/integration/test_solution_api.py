@@ -20,10 +20,10 @@ from tests.integration.solution_services import SOLUTION, Service, Solution, eve
 
 
 @pytest.fixture(scope="module")
-def solution(embedded_server: Server, run: RunFolder, clock: Clock) -> Iterator[Solution]:
+def solution(embedded_server: Server, clock: Clock) -> Iterator[Solution]:
     """One database for the whole file: no test here looks at tasks that it did not make."""
     migrations = sorted((SOLUTION / "migrations").glob("*.up.sql"))
-    with Databases(embedded_server, run, clock) as databases:
+    with run_folder() as own, Databases(embedded_server, own, clock) as databases:
         databases.prepare(migrations)
         with closing(databases.create("solution-api")) as database, solution_on(database) as solution:
             yield solution
