@@ -57,7 +57,7 @@ def run(folder: Path, postgres: Provider, database_url: str | None, image: str, 
             stack.callback(process.end, 5)
             console.print(f"{name:7}| started, pid {process.pid}", markup=False)
         console.print(f"api    | http://127.0.0.1:{port}/tasks", markup=False)
-        console.print(f"psql   | {url}", markup=False)
+        console.print(f"psql   | {url}", markup=False, soft_wrap=True)
         console.print("Ctrl-C ends all", markup=False)
         return _print_logs(recorder, console)
     return 0
