@@ -3,7 +3,7 @@
 A child may start a new session and let its parent die, and then neither parent nor session tells where it came
 from. On Linux two facts of the kernel still do: an orphan falls to its nearest ancestor that is a *subreaper*
 (prctl(2)), here the grader; and a hard resource limit is inherited by every child and can only be lowered
-(getrlimit(2)). So each leader gets a file size limit with its own pid in the low digits, a family name that
+(getrlimit(2)). So each leader gets a file size limit with a random number in the low digits, a family name that
 nobody below it can take off. Elsewhere a family is its session and what descends from the leader.
 """
 
@@ -12,12 +12,13 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import secrets
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import psutil
 
@@ -39,9 +40,9 @@ def adopt_orphans() -> None:
 class Family:
     """A leader that was just started as our child in a session of its own, and all that comes of it."""
 
-    def __init__(self, leader: int) -> None:
+    def __init__(self, leader: int, name: int) -> None:
         self._leader = leader
-        self._name = _LARGEST_FILE + leader
+        self._name = name
         self._orphans_cpu_s = 0.0
         self._collecting = threading.Lock()
         if sys.platform == "linux":
@@ -100,7 +101,7 @@ class Family:
         with suppress(OSError):
             if pid == self._leader or os.getsid(pid) == self._leader:
                 return True
-            return _largest_file(pid) == self._name
+            return self._name in _largest_file(pid)
         return False
 
     def _collect(self, orphan: int) -> None:
@@ -114,10 +115,10 @@ def end_strays() -> None:
     """End every descendant of ours with another file size limit than our own: some family's lost child."""
     if sys.platform != "linux":
         return
-    _, ours = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ours = resource.getrlimit(resource.RLIMIT_FSIZE)
     for process in _descendants():
         with suppress(psutil.Error, OSError):
-            if _largest_file(process.pid) not in (None, ours):
+            if _largest_file(process.pid) not in ((), ours):
                 process.kill()
                 process.wait(_KILL_TIMEOUT)
 
@@ -126,12 +127,33 @@ def _descendants() -> list[psutil.Process]:
     return psutil.Process().children(recursive=True)
 
 
-def _largest_file(pid: int) -> int | None:
-    if sys.platform != "linux":
-        return None
-    with suppress(OSError):
-        return resource.prlimit(pid, resource.RLIMIT_FSIZE)[1]
-    return None
+def _largest_file(pid: int) -> tuple[int, ...]:
+    """Soft and hard limit of a process; empty where it cannot be told."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            return resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    return ()
+
+
+def new_name() -> int:
+    """A file size limit that no other family has."""
+    return _LARGEST_FILE + secrets.randbelow(1 << 24)
+
+
+@contextmanager
+def named_from_birth(name: int) -> Iterator[None]:
+    """What is started inside has the name before its first instruction, so that no child of it can lack it.
+
+    Limits are inherited and belong to the whole process: the grader itself has this one for that moment, which
+    is far above the size of anything that it writes. One at a time.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with suppress(OSError, ValueError):  # a lower limit is in force: the session must do
+        resource.setrlimit(resource.RLIMIT_FSIZE, (name, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def _kill_with_its_group(process: psutil.Process) -> bool:

@@ -20,7 +20,7 @@ import psutil
 
 from grader.errors import BadSubmission, EnvironmentFailed
 from grader.services.exits import watch_exit
-from grader.services.family import Family, adopt_orphans, end_strays
+from grader.services.family import Family, adopt_orphans, end_strays, named_from_birth, new_name
 
 _LONGEST_COMMAND_LINE = 200
 _OURS = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
@@ -34,26 +34,29 @@ class Plain:
 
     def __init__(self) -> None:
         adopt_orphans()
+        self._one_at_a_time = threading.Lock()
 
     def launch(self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> PlainProcess:
         """Start ``command``. Raises BadSubmission when the system refuses to run it."""
+        name = new_name()
         try:
-            popen = subprocess.Popen(
-                command,
-                cwd=cwd,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                start_new_session=True,
-            )
+            with self._one_at_a_time, named_from_birth(name):
+                popen = subprocess.Popen(
+                    command,
+                    cwd=cwd,
+                    env=env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    bufsize=0,
+                    start_new_session=True,
+                )
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             if isinstance(error, OSError) and error.errno in _OURS:
                 raise EnvironmentFailed(f"no process can be started: {reason}; end other programs") from None
             raise BadSubmission(f"the command {command[0]!r} cannot be run in {cwd}: {reason}") from None
-        return PlainProcess(popen)
+        return PlainProcess(popen, name)
 
     def sweep(self) -> None:
         """End what escaped its family."""
@@ -63,11 +66,11 @@ class Plain:
 class PlainProcess:
     """A running command of level 0; see ``isolation.Running``."""
 
-    def __init__(self, popen: subprocess.Popen[bytes]) -> None:
+    def __init__(self, popen: subprocess.Popen[bytes], name: int) -> None:
         assert popen.stdout is not None
         assert popen.stderr is not None
         self._popen = popen
-        self._family = Family(popen.pid)
+        self._family = Family(popen.pid, name)
         self._streams: tuple[IO[bytes], IO[bytes]] = (popen.stdout, popen.stderr)
         for stream in self._streams:
             os.set_blocking(stream.fileno(), False)
