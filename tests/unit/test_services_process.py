@@ -437,7 +437,10 @@ def test_no_descriptor_and_no_thread_is_left_behind(tmp_path: Path) -> None:
         for i in range(5):
             bench.sh("exit 0", f"worker-{i}").end()
         bench.sh("sleep 600")
-    assert open_things() == before
+    descriptors, threads = open_things()
+    # Fewer are nothing left behind: a thread of an earlier test may end meanwhile.
+    assert descriptors <= before[0]
+    assert threads <= before[1]
 
 
 # ---------------------------------------------------------------- usage
