@@ -5,6 +5,7 @@ Judging never uses it: a check reads the finished ``History``.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -55,7 +56,8 @@ class Board:
         self.rows: dict[str, Mapping[str, Json]] = {}
         self.holder: dict[str, str] = {}
         """Task id to the service that claimed it last."""
-        self.services: dict[str, Instance] = {}
+        self.services: defaultdict[str, Instance] = defaultdict(Instance)
+        """A quick service may connect before its start is recorded."""
         self._backends: dict[int, str] = {}
 
     def absorb(self, event: Event) -> None:
@@ -63,7 +65,7 @@ class Board:
         self.now = max(self.now, event.at)
         match event:
             case ServiceStarted(service=service):
-                self.services[service] = Instance()
+                self.services.setdefault(service, Instance())
             case ServiceExited(service=service, status=status):
                 self.services[service].status = status
             case LogLine(service=service, text=text):
