@@ -6,11 +6,35 @@ import difflib
 from collections.abc import Collection, Sequence
 from types import ModuleType
 
-from grader.checkpoints import api, beyond, documents, queue, races, recovery, shutdown, worker
+from grader.checkpoints import (
+    api,
+    beyond,
+    documents,
+    logs,
+    polling,
+    queue,
+    races,
+    recovery,
+    shutdown,
+    validation,
+    worker,
+)
 from grader.declare import PARTS, Check, Scenario
 from grader.errors import BadCall, Internal
 
-_TOPICS: tuple[ModuleType, ...] = (api, worker, shutdown, queue, recovery, races, documents, beyond)
+_TOPICS: tuple[ModuleType, ...] = (
+    api,
+    validation,
+    worker,
+    polling,
+    shutdown,
+    logs,
+    queue,
+    recovery,
+    races,
+    documents,
+    beyond,
+)
 
 
 def all_checks() -> tuple[Check, ...]:

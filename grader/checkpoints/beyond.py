@@ -6,9 +6,10 @@ import re
 import signal
 
 from grader.checkpoints.evidence import ended, life, list_of, moved, said
+from grader.checkpoints.logs import names_id
 from grader.checkpoints.recovery import POLL
 from grader.checkpoints.shutdown import finishes_the_task_in_hand
-from grader.checkpoints.worker import BUSY_SHARE, LAB, A, names_id, processes
+from grader.checkpoints.worker import BUSY_SHARE, LAB, A, processes
 from grader.declare import check, scenario
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
@@ -41,10 +42,9 @@ def sleeper(lab: Lab) -> None:
     asleep.signal(signal.SIGCONT)
     lab.wait_until(lab.has_status(task))
     # Whatever it does with the old task, it does before it looks for the next one.
-    if asleep.is_alive:
-        lab.comes(asleep.has_looked_since(before, 2), timeout=5)
+    looked = lab.comes(asleep.has_looked_since(before, 2), timeout=5)
     lab.watch(0.3)
-    lab.note("awake-again")
+    lab.note("awake-again", seen=looked or not asleep.is_alive)
 
 
 @check(
@@ -59,7 +59,7 @@ def sleeper_changes_nothing(history: History) -> Judgement:
     """A worker that slept past the timeout, and whose task another one took over, wakes up and changes nothing."""
     stopped = need(history.moment("stopped"), "no worker had a task in hand")
     woken = need(history.moment("woken"), "the sleeper was not woken")
-    need(history.moment("awake-again"), "the task was never completed")
+    awake = need(history.moment("awake-again"), "the task was never completed")
     story = history.story(stopped.detail["task"])
     service = stopped.detail["service"]
     takeover = [c for c in story.claims if c.service != service and stopped.at < c.at < woken.at]
@@ -82,6 +82,8 @@ def sleeper_changes_nothing(history: History) -> Judgement:
             expected="the sleeper changes nothing",
             observed=f"it changed task {story.task} {late[0].at - woken.at:.2f} s after it woke",
         )
+    if not awake.detail["seen"]:
+        need(None, "the sleeper was not seen to go on after it was woken")
     return holds("it woke up, and left the task to the one that took it over", *proof)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
+from grader.checkpoints.client import client_to_client
 from grader.checkpoints.evidence import asked, life, list_of, moved
 from grader.checkpoints.shutdown import claim_began
 from grader.checkpoints.worker import LAB, processes
@@ -11,7 +10,7 @@ from grader.declare import check, scenario
 from grader.history.tasks import Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
-from grader.lab import Api, Condition, Lab, Task
+from grader.lab import Lab
 from grader.model import Evidence
 
 
@@ -111,45 +110,6 @@ def takes_the_oldest_first(history: History) -> Judgement:
     return holds(list_of(order, 6))
 
 
-@scenario(timeout=15, seconds=6)
-def client_to_client(lab: Lab) -> None:
-    """A client posts tasks and watches them complete; then ten clients post at the same moment."""
-    api = lab.start_api()
-    worker = lab.start_worker(poll=0.2, duration=0.5)
-    title = lab.new_title()
-    first = _post(lab, api, title, "as it was posted")
-    lab.note("posted", task=first.id, title=first.title)
-    lab.wait_until(Condition("GET to show the task completed", lambda _b, _n: _shows_completed(api, first)))
-    second = _post(lab, api, lab.new_title(), "before the change")
-    lab.wait_until(worker.works_on(second))
-    new_title = lab.new_title()
-    lab.note("changed-at-work", task=second.id, title=new_title, description="after the change")
-    api.request("PUT", f"/tasks/{second.id}", body={"title": new_title, "description": "after the change"})
-    lab.wait_until(lab.has_status(second))
-    lab.stop(worker)
-    lab.start_worker("worker-B", poll=0.2, duration=0.05)
-    titles = [lab.new_title() for _ in range(10)]
-    lab.note("burst", titles=titles)
-    with ThreadPoolExecutor(10) as clients:
-        answers = list(clients.map(lambda t: api.request("POST", "/tasks", body={"title": t}), titles))
-    burst = [Task(a.task_id, t) for a, t in zip(answers, titles, strict=True) if a.task_id]
-    lab.note("burst-posted", tasks=[task.id for task in burst])
-    lab.wait_until(lab.has_status(*burst))
-    lab.watch(0.3)
-    lab.note("burst-over")
-
-
-def _post(lab: Lab, api: Api, title: str, description: str) -> Task:
-    answer = api.request("POST", "/tasks", body={"title": title, "description": description})
-    lab.give_up_unless(answer.task_id is not None, "the api-service to create a task")
-    return Task(str(answer.task_id), title)
-
-
-def _shows_completed(api: Api, task: Task) -> bool:
-    body = api.request("GET", f"/tasks/{task.id}", timeout=15).json
-    return isinstance(body, dict) and body.get("status") == "completed"
-
-
 @check(
     "3b.end-to-end",
     points=4,
@@ -173,18 +133,6 @@ def works_end_to_end(history: History) -> Judgement:
     row = story.row or {}
     if row.get("title") != posted.detail["title"] or row.get("description") != "as it was posted":
         return broken(*life(story), expected="title and description as posted", observed=f"{row.get('title')}")
-    api_moves = [
-        c
-        for other in history.stories.values()
-        for c in other.changes
-        if c.row.operation == "update" and c.status_moved and c.service not in (None, *history.workers())
-    ]
-    if api_moves:
-        return broken(
-            *[moved(c) for c in api_moves[:4]],
-            expected="the worker-service moves tasks, nobody else",
-            observed=f"{api_moves[0].service} did",
-        )
     changed = need(history.moment("changed-at-work"), "no task was in hand when the client changed it")
     return _keeps_the_change(history, history.story(changed.detail["task"]), changed.detail)
 

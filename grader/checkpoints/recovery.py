@@ -94,7 +94,7 @@ def young_row(lab: Lab) -> None:
     [task] = lab.insert_tasks(1, ages=[3 * 86400.0])
     lab.wait_until(first.works_on(task))
     first.signal(signal.SIGKILL)
-    lab.wait_until(first.has_exited())
+    lab.wait_until(lab.has_exited(first))
     lab.wait_until_backends_gone()
     lab.database.age([task.id], long / 2)
     lab.note("aged", task=task.id, seconds=long / 2)

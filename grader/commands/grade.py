@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -153,11 +154,7 @@ def _notes(runner: Runner) -> list[str]:
         notes.append(f"This machine was {runner.around.patience:g} times slower than a quiet one.")
     if runner.stalls.longest:
         notes.append(f"The machine stalled for up to {runner.stalls.longest:.1f} s; times near that say little.")
-    again = sorted({r.scenario for n, r in enumerate(runner.recordings) if r.scenario in _names(runner, n)})
-    if again:
+    takes = Counter(recording.scenario for recording in runner.recordings)
+    if again := sorted(name for name, count in takes.items() if count > 1):
         notes.append(f"Repeated once, since the first time was inconclusive: {', '.join(again)}.")
     return notes
-
-
-def _names(runner: Runner, before: int) -> set[str]:
-    return {recording.scenario for recording in runner.recordings[:before]}

@@ -7,7 +7,6 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from grader.history.board import Board
@@ -279,7 +278,7 @@ class Lab:
     def stop(self, worker: Worker, number: signal.Signals = signal.SIGTERM) -> None:
         """Send a signal and wait for the exit."""
         worker.signal(number)
-        self.wait_until(worker.has_exited())
+        self.wait_until(self.has_exited(worker))
 
     def read_documents(self) -> None:
         """Read the submission's documents into the record."""
@@ -296,8 +295,3 @@ class Lab:
                     problem=document.problem,
                 )
             )
-
-    @property
-    def folder(self) -> Path:
-        """The submission's folder."""
-        return self._around.submission.folder

@@ -73,11 +73,15 @@ class Observer:
         Raises GaveUp, after recording it, when it does not within ``timeout`` seconds or when the service it
         depends on has exited; Cancelled when the run ends.
         """
+        start = self._recorder.clock.now()
         if not self.comes(condition, timeout):
-            raise GaveUp(condition.description)
+            now = self._recorder.clock.now()
+            what = condition.description + (f" ({condition.by} had exited)" if self._is_gone(condition.by) else "")
+            self._recorder.record(WaitTimedOut(at=now, waited_for=what, seconds=round(now - start, 3)))
+            raise GaveUp(what)
 
     def comes(self, condition: Condition, timeout: float) -> bool:
-        """Like ``until``, but False instead of GaveUp."""
+        """Like ``until``, for what may as well not come: False instead of GaveUp, and nothing is recorded."""
         clock = self._recorder.clock
         start = clock.now()
         while True:
@@ -86,10 +90,7 @@ class Observer:
             now = clock.now()
             if condition.holds(self.board, now):
                 return True
-            gone = self._is_gone(condition.by)
-            if gone or now - start > timeout:
-                what = condition.description + (f" ({condition.by} had exited)" if gone else "")
-                self._recorder.record(WaitTimedOut(at=now, waited_for=what, seconds=round(now - start, 3)))
+            if now - start > timeout or self._is_gone(condition.by):
                 return False
             if self._is_cancelled():
                 raise Cancelled

@@ -65,12 +65,3 @@ class Worker:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process that the command started."""
         self.process.signal(number)
-
-    def has_exited(self) -> Condition:
-        """Its process has ended."""
-
-        def holds(board: Board, _now: float) -> bool:
-            instance = board.services.get(self.name)
-            return instance is not None and instance.status is not None
-
-        return Condition(f"{self.name} to exit", holds)
