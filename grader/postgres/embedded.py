@@ -57,7 +57,8 @@ def start_embedded(run: RunFolder, reason: str) -> Iterator[Server]:
         yield Server(PostgresInfo("embedded", version, reason), address, admin)
     finally:
         _stop(process)
-        shutil.rmtree(home.folder, ignore_errors=True)  # what stays, the run's end removes
+        for folder in (home.folder, home.data):
+            shutil.rmtree(folder, ignore_errors=True)  # what stays, the run's end removes
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,9 @@ class _Home:
     """Where the server lives, and as whom it runs (None: as we do)."""
 
     folder: Path
+    data: Path
     binaries: Path
     user: pwd.struct_passwd | None
-
-    @property
-    def data(self) -> Path:
-        return self.folder / "data"
 
     @property
     def sockets(self) -> Path:
@@ -83,7 +81,7 @@ class _Home:
     @classmethod
     def make(cls, run: RunFolder) -> _Home:
         user = _other_user() if os.geteuid() == 0 else None
-        home = cls(run.path / "pg", _reachable_binaries(run, user), user)
+        home = cls(run.path / "pg", run.quick_folder() / "data", _reachable_binaries(run, user), user)
         # Services of another user have to find the socket; nobody else reads data or log.
         for folder, mode in ((home.folder, 0o711), (home.data, 0o700), (home.sockets, 0o711)):
             folder.mkdir()

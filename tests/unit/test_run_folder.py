@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -14,8 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+import grader.run_folder
 from grader.errors import EnvironmentFailed
-from grader.run_folder import CONTAINER_LABEL, PREFIX, remove_leftovers, run_folder
+from grader.run_folder import CONTAINER_LABEL, MEMORY, PREFIX, default_parent, remove_leftovers, run_folder
 
 GRADER_THAT_IS_KILLED = """
 import os, signal, subprocess, sys
@@ -27,6 +29,7 @@ with run_folder(Path(sys.argv[1])) as run:
         env={**os.environ, "TMPDIR": str(run.path / "tmp")},
     )
     run.note_process(child.pid)
+    (run.quick_folder() / "file").write_text("x")
     print(run.path, child.pid, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -79,6 +82,7 @@ def test_a_killed_graders_processes_and_folder_are_removed(tmp_path: Path) -> No
     told = remove_leftovers(tmp_path)
     assert has_ended(child)
     assert not path.exists()
+    assert not (MEMORY / path.name).exists()
     assert any("ended" in line and "sleep" in line for line in told)
     assert any(str(path) in line for line in told)
     assert remove_leftovers(tmp_path) == []
@@ -192,3 +196,48 @@ def test_no_run_loses_its_folder_to_a_cleaner_at_any_moment(tmp_path: Path) -> N
         for cleaner in cleaners:
             cleaner.join()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_quick_folder_goes_with_its_run(tmp_path: Path) -> None:
+    with run_folder(tmp_path) as run:
+        quick = run.quick_folder()
+        assert quick == run.quick_folder()
+        (quick / "file").write_text("x")
+    assert not quick.exists()
+
+
+@pytest.mark.skipif(not MEMORY.is_dir(), reason="no folder in memory on this platform")
+def test_without_room_in_memory_the_quick_folder_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grader.run_folder, "_MEMORY_NEEDED", 1 << 62)
+    with run_folder(tmp_path) as run:
+        assert run.quick_folder() == run.path
+
+
+@pytest.mark.skipif(not MEMORY.is_dir(), reason="no folder in memory on this platform")
+def test_what_merely_has_the_name_of_a_run_in_memory_is_left_alone(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    with run_folder(tmp_path) as run:
+        link = MEMORY / run.path.name
+        link.symlink_to(kept)
+    try:
+        assert kept.is_dir()
+        assert link.is_symlink()
+    finally:
+        link.unlink()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts its database as another user")
+def test_a_temporary_folder_that_the_databases_user_cannot_pass_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = Path(tempfile.mkdtemp(dir="/tmp"))
+    try:
+        monkeypatch.setattr(tempfile, "tempdir", str(closed))
+        assert default_parent() == Path("/tmp").resolve()
+        closed.chmod(0o711)
+        assert default_parent() == closed
+    finally:
+        closed.rmdir()

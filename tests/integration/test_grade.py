@@ -1,0 +1,180 @@
+"""The grader as people call it: whole commands, on the real solution and starter."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import jsonschema
+import psutil
+import pytest
+
+from grader.report import schema
+from grader.run_folder import MEMORY, PREFIX
+
+ROOT = Path(__file__).parents[2]
+SOLUTION = ROOT / "solution"
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A TMPDIR of the test's own, with a short name, so that what is left behind can be counted."""
+    folder = Path(tempfile.mkdtemp(prefix="g-", dir="/tmp"))
+    folder.chmod(0o711)  # root's database runs as another user
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def environment(temporary: Path) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "TMPDIR": str(temporary), "LANG": "C.UTF-8"}
+
+
+Grader = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def grader(environment: dict[str, str]) -> Grader:
+    def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "grader", *map(str, arguments)],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return call
+
+
+def start(environment: dict[str, str], output: Path) -> subprocess.Popen[str]:
+    """A grader in the middle of its work: some of the submission's services run."""
+    command = [sys.executable, "-m", "grader", "grade", str(SOLUTION), "--postgres", "embedded"]
+    process = subprocess.Popen(
+        [*command, "--output", str(output)], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not any("worker_service" in " ".join(p.cmdline()) for p in processes_of(environment)):
+        assert process.poll() is None
+        assert time.monotonic() < deadline, "no worker was started"
+        time.sleep(0.02)
+    return process
+
+
+def processes_of(environment: dict[str, str]) -> list[psutil.Process]:
+    """Every process that the graders of a test brought to life: services by TMPDIR, servers by their folder."""
+    place = environment["TMPDIR"]
+    runs = [path.name for path in Path(place).glob(f"{PREFIX}*")]
+    found = []
+    for process in psutil.process_iter():
+        try:
+            line = " ".join(process.cmdline())
+            services = process.environ().get("TMPDIR", "").startswith(f"{place}/")
+            if process.status() != psutil.STATUS_ZOMBIE and (services or any(run in line for run in runs)):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def in_memory() -> set[str]:
+    return {path.name for path in MEMORY.glob(f"{PREFIX}*")} if MEMORY.is_dir() else set()
+
+
+def left_in(temporary: Path) -> list[Path]:
+    return list(temporary.glob(f"{PREFIX}*"))
+
+
+def test_the_solution_reaches_every_point_and_is_judged_again_alike(
+    grader: Grader, tmp_path: Path, temporary: Path
+) -> None:
+    done = grader("grade", SOLUTION, "--postgres", "embedded", "--output", tmp_path)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    jsonschema.validate(report, schema())
+    assert {check["verdict"] for check in report["checks"]} == {"pass"}
+    assert (report["score"], report["bonus"]) == (report["max_score"], report["max_bonus"])
+    assert left_in(temporary) == []
+    again = grader("judge", tmp_path)
+    assert again.returncode == 0, again.stdout[-3000:]
+    assert json.loads((tmp_path / "report.json").read_text()) == report
+    assert "<title>" in (tmp_path / "report.html").read_text()
+
+
+def test_the_starter_has_the_points_of_lab_02_and_a_first_step(grader: Grader, tmp_path: Path) -> None:
+    done = grader("grade", ROOT / "starter", "--postgres", "embedded", "--output", tmp_path)
+    assert done.returncode == 1
+    report = json.loads((tmp_path / "report.json").read_text())
+    jsonschema.validate(report, schema())
+    verdicts = {check["id"]: check["verdict"] for check in report["checks"]}
+    assert {verdict for name, verdict in verdicts.items() if name.startswith("2.")} == {"pass"}
+    assert verdicts["3a.starts"] == "fail"
+    assert not {"inconclusive", "error"} & set(verdicts.values())
+    assert "Your next step: 3a.starts" in done.stdout
+
+
+def test_one_check_runs_what_it_needs_and_no_more(grader: Grader, tmp_path: Path) -> None:
+    name = "3a.sigterm-finishes-task"
+    done = grader("grade", SOLUTION, "--postgres", "embedded", "--only", name, "--output", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [path.stem for path in (tmp_path / "history").iterdir()] == ["sigterm_mid_task"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("grade", "no/such/folder"), "no/such/folder"),
+        (("grade", SOLUTION, "--only", "3a.start"), "did you mean 3a.starts?"),
+        (("grade", SOLUTION, "--part", "4"), "the parts are 2, 3a, 3b, x"),
+        (("judge", ROOT / "labs"), "no saved run"),
+    ],
+)
+def test_what_cannot_be_graded_is_said_in_one_line(
+    grader: Grader, arguments: tuple[str | Path, ...], said: str
+) -> None:
+    done = grader(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_grader_that_is_told_to_end_leaves_nothing_behind(
+    environment: dict[str, str], temporary: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    known = in_memory()
+    process = start(environment, tmp_path)
+    ours = processes_of(environment)
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    assert not [p for p in ours if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    assert left_in(temporary) == []
+    assert in_memory() <= known
+
+
+def test_what_a_killed_grader_left_behind_is_removed_by_the_next_run(
+    environment: dict[str, str], temporary: Path, tmp_path: Path, grader: Grader
+) -> None:
+    process = start(environment, tmp_path / "killed")
+    ours = [p for p in processes_of(environment) if p.pid != process.pid]
+    [folder] = left_in(temporary)
+    process.kill()
+    process.communicate(timeout=30)
+    done = grader(
+        "grade", SOLUTION, "--postgres", "embedded", "--only", "3b.answers", "--output", tmp_path / "next"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "left by an earlier run" in done.stdout
+    assert not [p for p in ours if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    assert left_in(temporary) == []
+    assert folder.name not in in_memory()
