@@ -15,7 +15,7 @@ ONLY := $(if $(PART),--part $(PART)) $(if $(CHECK),--only $(CHECK))
 OUTPUT := $(REPORTS)/$(notdir $(abspath $(TARGET)))
 
 .DEFAULT_GOAL := help
-.PHONY: help grade run judge checks starter test check format clean
+.PHONY: help grade run judge checks starter test check format bench clean
 
 help: ## Show this list
 	@echo 'make grade                          grade starter/, the code that you edit'
@@ -52,6 +52,10 @@ check: $(DEV) ## Style, types and import contracts
 format: $(DEV) ## Put the code into the usual form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(DEV) ## Time whole grades, and the wire, and say where the seconds go
+	@$(BIN)/python -m tests.bench.bench_grade
+	@$(BIN)/python -m tests.bench.bench_wire
 
 clean: ## Remove what the targets above made (not your code)
 	rm -rf $(VENV) $(REPORTS) *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
