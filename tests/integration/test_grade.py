@@ -11,14 +11,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
+import docker
 import jsonschema
 import psutil
 import pytest
 
+from grader.postgres import Server
+from grader.postgres.engine import find_engine
 from grader.report import schema
 from grader.run_folder import MEMORY, PREFIX
+from tests.integration import docker_image
 
 ROOT = Path(__file__).parents[2]
 SOLUTION = ROOT / "solution"
@@ -94,13 +100,34 @@ def left_in(temporary: Path) -> list[Path]:
     return list(temporary.glob(f"{PREFIX}*"))
 
 
-def test_the_solution_reaches_every_point_and_is_judged_again_alike(
-    grader: Grader, tmp_path: Path, temporary: Path
+@pytest.fixture(params=["embedded", "docker", "given"])
+def provider(
+    request: pytest.FixtureRequest, environment: dict[str, str], embedded_server: Server
+) -> tuple[str, ...]:
+    """The options that make the grader take its server from one place or the other."""
+    options: tuple[str, ...] = ("--postgres", request.param)
+    if request.param == "docker":
+        engine = find_engine()
+        if engine is None:
+            pytest.skip("no Docker engine answers")
+        environment["DOCKER_HOST"] = engine
+        with closing(docker.DockerClient(base_url=engine)) as client:
+            options += ("--image", docker_image.build(client))
+    if request.param == "given":
+        admin, address = embedded_server.admin, embedded_server.address
+        place = f"host={quote(address.host, safe='')}&port={address.port}"
+        environment["GRADER_DATABASE_URL"] = f"postgresql://{admin.user}:{admin.password}@/postgres?{place}"
+    return options
+
+
+def test_wherever_the_server_is_the_solution_reaches_every_point_and_is_judged_again_alike(
+    grader: Grader, tmp_path: Path, temporary: Path, provider: tuple[str, ...]
 ) -> None:
-    done = grader("grade", SOLUTION, "--postgres", "embedded", "--output", tmp_path)
+    done = grader("grade", SOLUTION, *provider, "--output", tmp_path)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     report = json.loads((tmp_path / "report.json").read_text())
     jsonschema.validate(report, schema())
+    assert report["postgres"]["provider"] == provider[1]
     assert {check["verdict"] for check in report["checks"]} == {"pass"}
     assert (report["score"], report["bonus"]) == (report["max_score"], report["max_bonus"])
     assert left_in(temporary) == []
