@@ -80,11 +80,15 @@ class Lab:
         type: str | None = None,
         status: str = "pending",
         ages: Sequence[float] | None = None,
+        titles: Sequence[str] | None = None,
     ) -> list[Task]:
-        """Insert tasks by SQL, one after the other in age; ``ages`` are seconds before now instead."""
+        """Insert tasks by SQL, one after the other in age; ``ages`` are seconds before now instead.
+
+        Titles come from ``new_title`` unless they are given.
+        """
         rows: list[dict[str, Any]] = []
         for number in range(count):
-            row: dict[str, Any] = {"title": title(self._random), "status": status}
+            row: dict[str, Any] = {"title": titles[number] if titles else self.new_title(), "status": status}
             row["age"] = ages[number] if ages is not None else (count - number) * 0.001
             if fail:
                 row["payload"] = {"fail": True}
@@ -147,7 +151,7 @@ class Lab:
         if timezone is not None:
             settings["TZ"] = timezone
         process = self._start(name, "worker", relay, settings, changed or {})
-        worker = Worker(process, relay, self._observer, self.patience)
+        worker = Worker(process, relay, self._observer, self._recorder, self.patience)
         if ready:
             self.wait_until(worker.has_looked())
         return worker
@@ -255,6 +259,11 @@ class Lab:
 
     def _limit(self, timeout: float | None) -> float:
         return self._timeout if timeout is None else timeout * self.patience
+
+    def status_of(self, task: Task) -> str | None:
+        """A task's status now, for everybody to see."""
+        self._observer.look()
+        return self._observer.board.status(task.id)
 
     # ------------------------------------------------------------ faults and notes
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Container
 
 from grader.history.board import Board
+from grader.history.events import StepEnded
+from grader.history.recorder import Recorder
 from grader.lab.tasks import Task
 from grader.lab.waiting import Condition, Observer
 from grader.services import ServiceProcess
@@ -17,11 +20,14 @@ _HELD_QUIET = 0.1
 class Worker:
     """One instance. Its methods either do something to it, or return a condition to wait for."""
 
-    def __init__(self, process: ServiceProcess, relay: Relay, observer: Observer, patience: float) -> None:
+    def __init__(
+        self, process: ServiceProcess, relay: Relay, observer: Observer, recorder: Recorder, patience: float
+    ) -> None:
         self.name = process.name
         self.process = process
         self.relay = relay
         self._observer = observer
+        self._recorder = recorder
         self._patience = patience
 
     def works_on(self, task: Task) -> Condition:
@@ -32,6 +38,21 @@ class Worker:
             return board.works_on(self.name, task.id, task.names, quiet, now)
 
         return Condition(f"{self.name} to work on task {task.id}", holds, by=self.name)
+
+    def has_met(self, names: Container[str]) -> Callable[[], bool]:
+        """Whether a statement has shown it one of these ids or titles, from now on. To be asked by one thread."""
+        known = len(self._recorder.events())
+        met = False
+
+        def ask() -> bool:
+            nonlocal known, met
+            for event in self._recorder.events(known):
+                known += 1
+                if isinstance(event, StepEnded) and event.service == self.name:
+                    met = met or any(value in names for value in event.values)
+            return met
+
+        return ask
 
     def has_looked(self, times: int = 1) -> Condition:
         """From now on it sent so many statements that could have found a task, and went quiet after them."""
