@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from grader.history.events import Event, LogLine
 
@@ -70,3 +70,8 @@ class Recorder:
         with self._changed:
             self._changed.wait_for(lambda: len(self._events) > known, timeout)
             return len(self._events)
+
+    def wait_until(self, reached: Callable[[Sequence[Event]], bool], timeout: float) -> bool:
+        """Block until ``reached(all events)`` holds; False when it did not within ``timeout`` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: reached(self._events), timeout)
