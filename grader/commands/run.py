@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 
@@ -20,7 +21,7 @@ from grader.wire import Wire
 def run(folder: Path, postgres: Provider, database_url: str | None, image: str, console: Console) -> int:
     """Start PostgreSQL, the api-service and one worker, and print what they log, until all of them ended.
 
-    Ends with status 0 when somebody ends it, 1 when the services ended by themselves.
+    Returns 1: both services ended by themselves. Whoever ends it raises Ended.
     """
     submission = load_submission(folder)
     with ExitStack() as stack:
@@ -40,14 +41,15 @@ def run(folder: Path, postgres: Provider, database_url: str | None, image: str, 
         url = database.service_url(relay.host, relay.port)
         port = free_port()
         services = stack.enter_context(Services())
-        for name, role, settings in (
-            ("api", "api", {"API_HOST": "127.0.0.1", "API_PORT": str(port)}),
-            ("worker", "worker", {"WORKER_ID": "worker-1"}),
-        ):
+        own: dict[Literal["api", "worker"], tuple[tuple[str, ...], dict[str, str]]] = {
+            "api": (submission.api, {"API_HOST": "127.0.0.1", "API_PORT": str(port)}),
+            "worker": (submission.worker, {"WORKER_ID": "worker-1"}),
+        }
+        for name, (command, settings) in own.items():
             process = services.start(
                 name=name,
-                role=role,  # type: ignore[arg-type]
-                command=submission.api if role == "api" else submission.worker,
+                role=name,
+                command=command,
                 cwd=submission.folder,
                 env=service_environment(place.path / "tmp", database_url=url, settings=settings),
                 settings=settings,
@@ -59,11 +61,11 @@ def run(folder: Path, postgres: Provider, database_url: str | None, image: str, 
         console.print(f"api    | http://127.0.0.1:{port}/tasks", markup=False)
         console.print(f"psql   | {url}", markup=False, soft_wrap=True)
         console.print("Ctrl-C ends all", markup=False)
-        return _print_logs(recorder, console)
-    return 0
+        _print_logs(recorder, console)
+    return 1
 
 
-def _print_logs(recorder: Recorder, console: Console) -> int:
+def _print_logs(recorder: Recorder, console: Console) -> None:
     known, alive = 0, 2
     never = threading.TIMEOUT_MAX
     while alive:
@@ -76,4 +78,3 @@ def _print_logs(recorder: Recorder, console: Console) -> int:
                 console.print(f"{event.service:7}| ended with status {event.status}", markup=False)
         if alive:
             recorder.wait_for_more(known, never)
-    return 1
