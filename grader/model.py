@@ -52,7 +52,9 @@ class CheckResult:
     ``points`` is what was reached of ``max_points``. ``expected``, ``observed`` and ``hint`` are set when the
     verdict is fail; ``reason`` when it is skipped, inconclusive or error. ``read`` is a file and anchor
     relative to the project, such as ``labs/lab-03-worker-service.md#graceful-shutdown``. ``scenario`` names
-    the recorded scenario that was judged (several are joined by ``+``).
+    the recorded scenario that was judged (several are joined by ``+``). ``coverage`` says, for a check that
+    explores, how much was explored and whether that was all of it; ``counterexample`` is the order of steps that
+    broke the rule, where one was found.
     """
 
     id: str
@@ -71,6 +73,48 @@ class CheckResult:
     scenario: str | None = None
     evidence: tuple[Evidence, ...] = ()
     attachments: tuple[Attachment, ...] = ()
+    coverage: str | None = None
+    counterexample: Counterexample | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStep:
+    """One line of a counterexample: something that happened in one lane.
+
+    ``number`` counts from 1 in the order in which things happened; ``lane`` is one of the counterexample's lanes.
+    ``text`` is the SQL of a statement (one line, bounded), the name of a signal, or what else happened.
+    ``result`` is what came of it in a few words (``1 row``, ``task 7``, ``error 40001``, ``answer withheld``), empty
+    when it has to wait. ``transaction`` is PostgreSQL's letter after it (I: none open, T: open, E: failed) or None for
+    what is no statement. ``waits_for`` names who holds what it waits for. ``changes`` are changes of rows that it
+    made, in words (``task 7: pending → processing, assigned_worker B``).
+    """
+
+    number: int
+    lane: str
+    text: str
+    result: str = ""
+    transaction: str | None = None
+    waits_for: str | None = None
+    goes_on: bool = False
+    """It is the end of a statement that had to wait at an earlier number."""
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counterexample:
+    """The order of steps that breaks a rule: as small as it could be made, and seen again on fresh processes.
+
+    ``setup`` says what the table held at the beginning; ``rule`` the rule that broke, with numbers of steps;
+    ``schedule`` the order in a form that can be run again (``A A B B A``); ``replays`` how often it was run again,
+    and broke the same rule each time.
+    """
+
+    lanes: tuple[str, ...]
+    steps: tuple[LaneStep, ...]
+    setup: str
+    rule: str
+    schedule: str
+    replays: int
 
 
 @dataclass(frozen=True, slots=True)
