@@ -7,17 +7,10 @@ from collections.abc import Iterable
 from grader.history.events import HttpExchange, LogLine, ServiceExited, SignalSent
 from grader.history.steps import Step
 from grader.history.tasks import Change, Story
+from grader.history.words import change_words, short
 from grader.model import Evidence
 
-_SHOWN = 160
-"""Characters of a text that somebody else wrote."""
-
-
-def short(text: str, limit: int = _SHOWN) -> str:
-    """On one line, and cut where it gets long."""
-    line = " ".join(text.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
-
+__all__ = ["asked", "ended", "life", "list_of", "moved", "ran", "said", "sent", "short", "status_words"]
 
 def said(line: LogLine) -> Evidence:
     """A log line."""
@@ -41,22 +34,7 @@ def status_words(status: int) -> str:
 
 def moved(change: Change) -> Evidence:
     """A change of a task's row."""
-    task = change.row.task
-    match change.row.operation:
-        case "insert":
-            text = f"task {task} inserted, {change.after('status')}"
-        case "delete" | "truncate":
-            text = f"task {task} deleted"
-        case _:
-            before, after = change.before("status"), change.after("status")
-            if before != after:
-                text = f"task {task}: {before} → {after}"
-            else:
-                names = [k for k, v in (change.row.after or {}).items() if v != change.before(k)]
-                text = f"task {task}, still {after}: {', '.join(names) or 'nothing'} rewritten"
-            if after == "processing" and change.before("assigned_worker") != change.after("assigned_worker"):
-                text += f", assigned_worker {short(str(change.after('assigned_worker')), 60)}"
-    return Evidence(change.at, text, change.service)
+    return Evidence(change.at, change_words(change), change.service)
 
 
 def life(story: Story, limit: int = 12) -> tuple[Evidence, ...]:

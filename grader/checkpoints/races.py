@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from grader.checkpoints.double import double_claims
+from grader.history.double import double_claims
 from grader.checkpoints.evidence import life, list_of, moved, short
 from grader.checkpoints.worker import LAB, processes
 from grader.declare import check, scenario

@@ -65,6 +65,12 @@ class Recorder:
         with self._changed:
             return self._events[start:]
 
+    def drain(self) -> list[Event]:
+        """The events recorded so far; they are forgotten here."""
+        with self._changed:
+            events, self._events = self._events, []
+            return events
+
     def wait_for_more(self, known: int, timeout: float) -> int:
         """Block until there are more than ``known`` events, or ``timeout`` seconds passed; the count now."""
         with self._changed:

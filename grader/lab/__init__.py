@@ -14,6 +14,7 @@ from grader.history.events import DocumentRead, Moment
 from grader.history.recorder import Recorder
 from grader.history.timeline import SCENARIO_OVER
 from grader.lab.api import Answer, Api
+from grader.lab.held import HeldWorker
 from grader.lab.tasks import Task, title
 from grader.lab.waiting import Cancelled, Condition, GaveUp, Observer
 from grader.lab.worker import Worker
@@ -23,7 +24,18 @@ from grader.services import ServiceProcess, Services, free_port, service_environ
 from grader.submission import Submission, format_duration, read_document
 from grader.wire import Relay, Wire
 
-__all__ = ["Answer", "Api", "Cancelled", "Condition", "GaveUp", "Lab", "Surroundings", "Task", "Worker"]
+__all__ = [
+    "Answer",
+    "Api",
+    "Cancelled",
+    "Condition",
+    "GaveUp",
+    "HeldWorker",
+    "Lab",
+    "Surroundings",
+    "Task",
+    "Worker",
+]
 
 _FAR_AWAY = 3600.0
 """A WORKER_STUCK_TIMEOUT that no scenario lives to see."""
@@ -43,6 +55,8 @@ class Surroundings:
     """How many times slower than a quiet machine of today this one is; at least 1."""
     is_cancelled: Callable[[], bool]
     """Whether the scenario is to stop: the run ends, or nobody needs it any more."""
+    deep: bool = False
+    """Explore until nothing is left, however long that takes."""
 
 
 class Lab:
@@ -53,6 +67,9 @@ class Lab:
     ) -> None:
         self.database = database
         self.patience = around.patience
+        self.deep = around.deep
+        self.clock = recorder.clock
+        self.is_cancelled = around.is_cancelled
         self._around = around
         self._recorder = recorder
         self._random = random.Random(seed)
@@ -140,6 +157,39 @@ class Lab:
         relay = self._open_relay(name)
         if not database_up:
             relay.refuse()
+        settings = self._worker_settings(name, poll, duration, stuck)
+        if timezone is not None:
+            settings["TZ"] = timezone
+        process = self._start(name, "worker", relay, settings, changed or {})
+        worker = Worker(process, relay, self._observer, self._recorder, self.patience)
+        if ready:
+            self.wait_until(worker.has_looked())
+        return worker
+
+    def start_held_worker(
+        self,
+        name: str,
+        *,
+        poll: float,
+        duration: float = 0.0,
+        stuck: float = _FAR_AWAY,
+        recorder: Recorder | None = None,
+        stalled: bool = False,
+    ) -> HeldWorker:
+        """Start a worker-service behind a closed gate: every statement of its waits until it is granted.
+
+        Durations in seconds. What the wire and the process tell goes to ``recorder`` if one is given, else into
+        the scenario's record. ``stalled``: not even its connection is answered, until ``relay.accept``.
+        """
+        relay = self._open_relay(name, recorder)
+        self._around.wire.call(relay.gate.close)
+        if stalled:
+            relay.stall()
+        settings = self._worker_settings(name, poll, duration, stuck)
+        process = self._start(name, "worker", relay, settings, {}, recorder)
+        return HeldWorker(name, process, relay, self._around.wire, self.patience)
+
+    def _worker_settings(self, name: str, poll: float, duration: float, stuck: float) -> dict[str, str | None]:
         durations = {
             "WORKER_POLL_INTERVAL": poll,
             "WORKER_TASK_DURATION": duration,
@@ -148,13 +198,7 @@ class Lab:
         form = self._around.submission.durations
         settings: dict[str, str | None] = {k: format_duration(v, form) for k, v in durations.items()}
         settings["WORKER_ID"] = f"{name}-{self._random.randrange(16**6):06x}"
-        if timezone is not None:
-            settings["TZ"] = timezone
-        process = self._start(name, "worker", relay, settings, changed or {})
-        worker = Worker(process, relay, self._observer, self._recorder, self.patience)
-        if ready:
-            self.wait_until(worker.has_looked())
-        return worker
+        return settings
 
     def start_api(self, name: str = "api") -> Api:
         """Start an api-service and wait until it answers HTTP."""
@@ -171,9 +215,9 @@ class Lab:
         """A duration in the form that the submission's manifest asks for."""
         return format_duration(seconds, self._around.submission.durations)
 
-    def _open_relay(self, service: str) -> Relay:
+    def _open_relay(self, service: str, recorder: Recorder | None = None) -> Relay:
         relay = self._around.wire.open_relay(
-            service=service, server=self.database.address, recorder=self._recorder
+            service=service, server=self.database.address, recorder=recorder or self._recorder
         )
         self._stack.callback(relay.close)
         return relay
@@ -185,6 +229,7 @@ class Lab:
         relay: Relay,
         settings: Mapping[str, str | None],
         changed: Mapping[str, str | None],
+        recorder: Recorder | None = None,
     ) -> ServiceProcess:
         submission = self._around.submission
         url = self.database.service_url(relay.host, relay.port)
@@ -199,7 +244,7 @@ class Lab:
             cwd=submission.folder,
             env=service_environment(self._around.run.path / "tmp", database_url=database_url, settings=given),
             settings=told,
-            recorder=self._recorder,
+            recorder=recorder or self._recorder,
             note_process=self._around.run.note_process,
         )
         self._stack.callback(process.end)

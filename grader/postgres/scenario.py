@@ -46,6 +46,14 @@ SESSION_SETTINGS: Mapping[str, str] = {
 }
 """Settings of the grader's connections; those that a server of an older minor version lacks are left out."""
 
+_KEPT_FROM_OTHERS = """
+SELECT EXISTS (
+    SELECT FROM pg_locks
+    WHERE pid = %s AND locktype <> 'virtualxid'
+      AND NOT (locktype = 'relation' AND mode IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock'))
+)
+"""
+
 _DISCONNECT_TIMEOUT = 0.5
 _LOOK_AGAIN = 0.002
 
@@ -191,15 +199,35 @@ class ScenarioDatabase:
                 parameters.append(created_seconds if is_other else seconds)
         self._update_asleep(sql.SQL(", ").join(changes), parameters, tasks)
 
+    def finish_tasks(self) -> None:
+        """Set every task to ``completed``, with triggers asleep: nobody looks for it any more."""
+        self._update_asleep(sql.SQL("status = 'completed'"), [], None)
+
+    def set_values(self, task: str, values: Mapping[str, Json]) -> None:
+        """Give columns of a row the values that another row had (as ``tasks`` shows them), with triggers asleep."""
+        names = [c.name for c in self._table.columns if c.name in values and not c.is_generated]
+        changes = sql.SQL(", ").join(sql.SQL("{0} = new.{0}").format(sql.Identifier(name)) for name in names)
+        source = sql.SQL(" FROM pg_catalog.jsonb_populate_record(NULL::public.tasks, %s::pg_catalog.jsonb) AS new")
+        given = json.dumps({name: values[name] for name in names})
+        self._update_asleep(changes, [], [task], source, [given])
+
     def rewrite(self, tasks: Sequence[str]) -> None:
         """Move these rows behind all others in the table, in this order; their values stay."""
         for task in tasks:
             self._update_asleep(sql.SQL("title = t.title"), [], [task])
 
     def _update_asleep(
-        self, changes: sql.Composable, parameters: Sequence[Any], tasks: Sequence[str] | None
+        self,
+        changes: sql.Composable,
+        parameters: Sequence[Any],
+        tasks: Sequence[str] | None,
+        source: sql.SQL | None = None,
+        source_parameters: Sequence[Any] = (),
     ) -> None:
         query = sql.SQL("UPDATE ONLY public.tasks AS t SET {}").format(changes)
+        if source is not None:
+            query += source
+            parameters = [*parameters, *source_parameters]
         if tasks is not None:
             query += sql.SQL(" WHERE ") + _THESE
             parameters = [*parameters, list(tasks)]
@@ -263,6 +291,21 @@ class ScenarioDatabase:
         with self._speaking("the locks cannot be read"):
             found = self._session(self._roles.witness).execute("SELECT pg_blocking_pids(%s)", (pid,)).fetchone()
             return tuple(found[0]) if found else ()
+
+    @property
+    def own_pids(self) -> frozenset[int]:
+        """The server processes of the grader's own connections to this database, past ones included."""
+        return frozenset(self._pids)
+
+    def keeps_from_others(self, pid: int) -> bool:
+        """Whether a server process has a lock, or a transaction that wrote, which others may have to wait for.
+
+        The locks that every reading or writing statement takes on its table do not count: only somebody who
+        wants the whole table has to wait for those, and is seen to wait.
+        """
+        with self._speaking("the locks cannot be read"):
+            found = self._session(self._roles.witness).execute(_KEPT_FROM_OTHERS, (pid,), prepare=True).fetchone()
+            return found is not None and bool(found[0])
 
     def set_for_services(self, name: str, value: str) -> None:
         """Change a setting for every connection that a service makes from now on."""

@@ -14,7 +14,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from grader.model import Attachment, CheckResult, Evidence, PostgresInfo, Report, Verdict
+from grader.model import (
+    Attachment,
+    CheckResult,
+    Counterexample,
+    Evidence,
+    LaneStep,
+    PostgresInfo,
+    Report,
+    Verdict,
+)
 from grader.report import text
 from grader.report.files import write_atomically
 
@@ -91,13 +100,28 @@ def read_json(path: Path) -> Report:
 
 
 def _check(fields: Mapping[str, Json]) -> CheckResult:
-    known = _known(CheckResult, fields)
+    # Reports of before these keys were added are read as well.
+    known = _known(CheckResult, {"coverage": None, "counterexample": None, **fields})
+    order = known["counterexample"]
     return CheckResult(
         **{
             **known,
             "verdict": Verdict(known["verdict"]),
             "evidence": tuple(Evidence(**_known(Evidence, item)) for item in known["evidence"]),
             "attachments": tuple(Attachment(**_known(Attachment, item)) for item in known["attachments"]),
+            "counterexample": None if order is None else _counterexample(order),
+        }
+    )
+
+
+def _counterexample(fields: Mapping[str, Json]) -> Counterexample:
+    known = _known(Counterexample, fields)
+    steps = (_known(LaneStep, step) for step in known["steps"])
+    return Counterexample(
+        **{
+            **known,
+            "lanes": tuple(known["lanes"]),
+            "steps": tuple(LaneStep(**{**step, "changes": tuple(step["changes"])}) for step in steps),
         }
     )
 

@@ -31,6 +31,9 @@ _SIGNS: Mapping[Verdict, tuple[str, str]] = MappingProxyType(
     }
 )
 
+_PLAIN: Mapping[int, str] = MappingProxyType({ord("→"): "->", ord("…"): "..."})
+"""What the grader's own sentences are written with, in ASCII."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -50,7 +53,7 @@ class Look:
 
     def text(self, text: str) -> str:
         """``text`` as the console's encoding can show it."""
-        return text if self.unicode else encodable(text, self.encoding)
+        return text if self.unicode else encodable(text.translate(_PLAIN), self.encoding)
 
     @property
     def rule(self) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import assert_never
 
-from grader.model import CheckResult, Outcome, Report, Verdict
+from grader.model import CheckResult, Counterexample, LaneStep, Outcome, Report, Verdict
 
 HEADINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -154,6 +154,42 @@ def excuse(verdict: Verdict) -> str:
         case Verdict.ERROR:
             return "The grader itself failed here. This is not your fault."
     assert_never(verdict)
+
+
+def explored(report: Report) -> tuple[CheckResult, ...]:
+    """The checks that say how much they explored, part by part, however they came out."""
+    return tuple(check for check in of(report, *Verdict) if check.coverage)
+
+
+def lanes(order: Counterexample) -> tuple[str, ...]:
+    """The lanes of a counterexample, each once, the one of every step among them."""
+    return tuple(dict.fromkeys([*order.lanes, *(step.lane for step in order.steps)]))
+
+
+def is_statement(step: LaneStep) -> bool:
+    """Whether the step's text is SQL; signals and the like are none."""
+    return step.transaction is not None or step.waits_for is not None or step.goes_on
+
+
+def action(step: LaneStep, order: Counterexample) -> str:
+    """What a step does, in one line; the end of a statement that had to wait does not repeat its SQL."""
+    if not step.goes_on:
+        return step.text
+    began = [s.number for s in order.steps if s.lane == step.lane and s.waits_for and s.number < step.number]
+    return f"(step {max(began)} goes on)" if began else f"(goes on) {step.text}".rstrip()
+
+
+def came_of(step: LaneStep) -> str:
+    """What came of a step: ``1 row, in a transaction``, ``waits for worker-A``; empty where nothing is known."""
+    waits = f"waits for {step.waits_for}" if step.waits_for else ""
+    transaction = {"T": "in a transaction", "E": "failed transaction"}.get(step.transaction or "", "")
+    return ", ".join(said for said in (step.result, waits, transaction) if said)
+
+
+def seen_again(order: Counterexample) -> str:
+    """How often a counterexample was run again; empty where it was not."""
+    runs = "1 run" if order.replays == 1 else f"{order.replays} runs"
+    return f"seen again in {order.replays} of {runs} on fresh processes" if order.replays else ""
 
 
 def score(report: Report) -> str:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from grader.model import CheckResult, Evidence, Outcome, Report, Verdict
 from grader.report import outline
+from grader.report.lanes import draw
 from grader.report.look import STYLES, Look
 from grader.report.text import Limits, cleaned, line
 
@@ -21,28 +22,44 @@ SHOWN_EVIDENCE = 8
 BAR = 24
 """Cells of the bar of a part."""
 
-_LIMITS = Limits(line=200, block=1_200, attachment=0)
+_LIMITS = Limits(line=200, block=1_200, attachment=0, statement=4_000)
 
 
-def render_terminal(report: Report, console: Console, *, where: str, again: Callable[[str], str]) -> None:
+def render_terminal(
+    report: Report,
+    console: Console,
+    *,
+    where: str,
+    again: Callable[[str], str],
+    replay: Callable[[str], str] | None = None,
+) -> None:
     """Print ``report``.
 
     ``where`` is the folder with the full report; ``again`` gives, for a check's id, the command that runs this
-    check alone. Texts are shown verbatim: nothing in them is taken for markup.
+    check alone, ``replay`` the one that runs its counterexample. Texts are shown verbatim: nothing in them is taken
+    for markup.
     """
-    _Page(cleaned(report, _LIMITS), console, where, again).show()
+    _Page(cleaned(report, _LIMITS), console, where, again, replay).show()
 
 
 class _Page:
     """One report on its way to one console; every method prints."""
 
-    def __init__(self, report: Report, console: Console, where: str, again: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        report: Report,
+        console: Console,
+        where: str,
+        again: Callable[[str], str],
+        replay: Callable[[str], str] | None,
+    ) -> None:
         self._report = report
         self._console = console
         self._look = Look.of(console)
         self._width = min(console.width, MAX_WIDTH)
         self._where = line(where, 1_000)
         self._again = again
+        self._replay = replay
 
     def show(self) -> None:
         for part in outline.parts(self._report):
@@ -73,8 +90,10 @@ class _Page:
             self._fact("expected", check.expected)
             self._fact("observed", check.observed)
             self._evidence(check.evidence)
+            self._counterexample(check)
             self._fact("hint", check.hint)
             self._fact("read", check.read)
+            self._how_to_replay(check)
 
     def _unjudged(self) -> None:
         unjudged = outline.of(self._report, Verdict.INCONCLUSIVE, Verdict.ERROR)
@@ -85,7 +104,9 @@ class _Page:
             self._check(check)
             self._fact("meaning", outline.excuse(check.verdict))
             self._fact("reason", check.reason)
+            self._counterexample(check)
             self._fact("again", self._again(check.id))
+            self._how_to_replay(check)
 
     def _summary(self) -> None:
         report = self._report
@@ -98,6 +119,8 @@ class _Page:
             self._say("Only some of the checks were asked for; the score counts these alone.")
         self._bars(outline.parts(report))
         self._say(f"{outline.tally(report)} in {outline.duration(report.duration_s)}")
+        for check in outline.explored(report):
+            self._say(f"{check.id}: {check.coverage}")
         for note in report.notes:
             self._say(f"Note: {note}")
         postgres = f"PostgreSQL {report.postgres.version} ({report.postgres.provider})"
@@ -116,6 +139,7 @@ class _Page:
         self._fact("hint", step.hint)
         self._fact("read", step.read)
         self._fact("again", self._again(step.id))
+        self._how_to_replay(step)
 
     # ------------------------------------------------------------ pieces
 
@@ -156,6 +180,19 @@ class _Page:
         if len(evidence) > len(shown):
             more = f"and {len(evidence) - len(shown)} more in the full report"
             self._hanging(Text(" " * 12), Text(more, "dim"))
+
+    def _counterexample(self, check: CheckResult) -> None:
+        """The steps that broke the rule, set off from the facts around them."""
+        if check.counterexample is None:
+            return
+        self._console.print()
+        for row in draw(check.counterexample, self._width, self._look):
+            self._print(row)
+        self._console.print()
+
+    def _how_to_replay(self, check: CheckResult) -> None:
+        if self._replay is not None and check.counterexample is not None:
+            self._fact("replay", self._replay(check.id))
 
     def _bars(self, parts: Sequence[outline.Part]) -> None:
         names = max((Text(part.heading).cell_len for part in parts), default=0)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from grader.model import Attachment, CheckResult, Evidence, Report
+from grader.model import Attachment, CheckResult, Counterexample, Evidence, LaneStep, Report
 
 # ECMA-48 sequences in their 7-bit and 8-bit forms. The payload of a string sequence (OSC: titles, links,
 # clipboard) ends before the next ESC, so that matching stays linear; one without an end loses its opening only.
@@ -85,8 +85,10 @@ class Limits:
     """How much of a report's texts a renderer shows, in characters."""
 
     line: int = 300
+    sentence: int = 1_000
     block: int = 4_000
     attachment: int = 40_000
+    statement: int = 8_000
 
 
 def cleaned(report: Report, limits: Limits) -> Report:
@@ -128,9 +130,33 @@ def _cleaned_check(check: CheckResult, limits: Limits) -> CheckResult:
             Attachment(line(item.title, limits.line), block(item.text, limits.attachment, lines=2_000))
             for item in check.attachments
         ),
+        coverage=None if check.coverage is None else line(check.coverage, limits.sentence),
+        counterexample=None if check.counterexample is None else _cleaned_order(check.counterexample, limits),
     )
 
 
 def _cleaned_evidence(item: Evidence, limits: Limits) -> Evidence:
     service = None if item.service is None else line(item.service, limits.line)
     return Evidence(item.at, line(item.text, limits.line), service)
+
+
+def _cleaned_order(order: Counterexample, limits: Limits) -> Counterexample:
+    return replace(
+        order,
+        lanes=tuple(line(lane, limits.line) for lane in order.lanes),
+        steps=tuple(_cleaned_step(step, limits) for step in order.steps),
+        setup=line(order.setup, limits.sentence),
+        rule=line(order.rule, limits.sentence),
+        schedule=line(order.schedule, limits.sentence),
+    )
+
+
+def _cleaned_step(step: LaneStep, limits: Limits) -> LaneStep:
+    return replace(
+        step,
+        lane=line(step.lane, limits.line),
+        text=line(step.text, limits.statement),
+        result=line(step.result, limits.line),
+        waits_for=None if step.waits_for is None else line(step.waits_for, limits.line),
+        changes=tuple(line(change, limits.line) for change in step.changes),
+    )

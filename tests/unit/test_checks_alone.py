@@ -6,7 +6,7 @@ import pytest
 
 from grader.checkpoints import all_checks, scenarios_of, select
 from grader.checkpoints.documents import PARTS, STATES, answers, in_order, substance
-from grader.checkpoints.double import double_claims
+from grader.history.double import double_claims
 from grader.checkpoints.logs import names_id
 from grader.checkpoints.polling import seconds_of
 from grader.checkpoints.polls import rhythms

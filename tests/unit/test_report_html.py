@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import re
 from html.parser import HTMLParser
@@ -10,11 +11,23 @@ from pathlib import Path
 
 import pytest
 
-from grader.model import Attachment, CheckResult, Evidence, PostgresInfo, Report, Verdict
+from grader.model import (
+    Attachment,
+    CheckResult,
+    Counterexample,
+    Evidence,
+    LaneStep,
+    PostgresInfo,
+    Report,
+    Verdict,
+)
 from grader.report import render_html, write_html
 
 NASTY = "</style></pre><script>alert(1)</script>{{ 7*7 }}\" onload='x' \x1b[31m\x00\u202e"
 SPELLED = "</style></pre><script>alert(1)</script>{{ 7*7 }}\" onload='x' \\x00\\u202e"
+
+ORDERED = ("coverage", "lane B", "SQL", "result", "change", "holder", "signal", "setup", "rule", "schedule")
+"""What a text of a counterexample begins with."""
 
 
 class Page(HTMLParser):
@@ -63,6 +76,25 @@ def check(id: str, verdict: Verdict, text: str = "a text") -> CheckResult:
         scenario=f"scenario {text}",
         evidence=tuple(Evidence(n, f"evidence {n} {text}", f"service {text}") for n in range(20)),
         attachments=(Attachment(f"attached {text}", f"answer {text}\n  second line"),),
+        coverage=f"coverage {text}",
+        counterexample=order(text),
+    )
+
+
+def order(text: str) -> Counterexample:
+    lanes = (f"lane A {text}", f"lane B {text}", f"lane C {text}")
+    return Counterexample(
+        lanes,
+        (
+            LaneStep(1, lanes[0], f"SQL {text}", f"result {text}", "T", changes=(f"change {text}",)),
+            LaneStep(2, lanes[1], f"SQL {text}", waits_for=f"holder {text}"),
+            LaneStep(3, lanes[2], f"signal {text}"),
+            LaneStep(4, lanes[1], f"SQL {text}", "error 40001", "E", goes_on=True),
+        ),
+        f"setup {text}",
+        f"rule {text}",
+        f"schedule {text}",
+        3,
     )
 
 
@@ -86,6 +118,50 @@ def test_everything_that_explains_a_verdict_is_on_the_page(verdict: Verdict) -> 
     text = Page(render_html(report(verdicts=(verdict,)))).text
     for part in ("title", "expected", "observed", "hint", "read", "reason", "scenario", "evidence 19", "answer"):
         assert f"{part} a text" in text
+    for part in ORDERED:
+        assert f"{part} a text" in text
+    for said in ("a text, in a transaction", "(step 2 goes on)", "error 40001, failed transaction", "3 of 3 runs"):
+        assert said in text
+
+
+def test_a_counterexample_is_a_table_with_a_column_for_every_lane() -> None:
+    source = render_html(report(verdicts=(Verdict.FAIL,)))
+    table = re.search(r'<table class="lanes many">.*?</table>', source, re.DOTALL)
+    assert table is not None
+    page = Page(table[0])
+    assert page.attributes("scope") == ["col"] * 4 + ["row"] * 4
+    assert "<caption" in table[0]
+    cells = [attributes.get("class") for tag, attributes in page.elements if tag == "td"]
+    here = "here"
+    assert cells == [here, None, None, None, here, None, None, None, here, None, here, None]
+    assert re.findall("<code[^>]*>(.*?)</code>", table[0]) == ["SQL a text", "SQL a text"]
+    assert "<mark>change a text</mark>" in table[0]
+
+
+def test_a_table_that_scrolls_can_be_reached_by_keyboard_and_has_a_name() -> None:
+    page = Page(render_html(report(verdicts=(Verdict.FAIL,))))
+    box = next(attributes for _, attributes in page.elements if attributes.get("class") == "scroll")
+    assert (box["tabindex"], box["role"], box["aria-label"]) == ("0", "region", "counterexample of 2.is-fail")
+
+
+def test_a_long_statement_is_on_the_page_as_a_whole() -> None:
+    sql = "SELECT " + ", ".join(f"column_{n}" for n in range(300)) + " FROM tasks"
+    only = dataclasses.replace(order("x"), steps=(LaneStep(1, "lane A x", sql, "1 row", "I"),))
+    each = dataclasses.replace(check("2.is-fail", Verdict.FAIL), counterexample=only)
+    assert sql in Page(render_html(dataclasses.replace(report(), checks=(each,)))).text
+
+
+def test_a_counterexample_without_steps_still_says_which_rule_broke() -> None:
+    none = dataclasses.replace(order("x"), lanes=(), steps=(), replays=0)
+    each = dataclasses.replace(check("2.is-fail", Verdict.FAIL), counterexample=none)
+    page = Page(render_html(dataclasses.replace(report(), checks=(each,))))
+    assert page.open == []
+    assert "rule x" in page.text
+    assert "seen again" not in page.text
+
+
+def test_how_much_was_explored_stands_with_a_check_that_passed() -> None:
+    assert "coverage a text" in Page(render_html(report(verdicts=(Verdict.PASS,)))).text
 
 
 def test_the_run_is_described() -> None:
@@ -109,7 +185,7 @@ def test_no_text_of_a_submission_becomes_markup() -> None:
     assert [tag for tag, _ in nasty.elements] == [tag for tag, _ in harmless.elements]
     assert not {tag for tag, _ in nasty.elements} & {"script", "img", "iframe", "link", "object", "form", "base"}
     assert not [name for _, attributes in nasty.elements for name in attributes if name.startswith("on")]
-    for part in ("lab", "submission", "title", "expected", "evidence 3", "attached", "note"):
+    for part in ("lab", "submission", "title", "expected", "evidence 3", "attached", "note", *ORDERED):
         assert f"{part} {SPELLED}" in nasty.text
 
 

@@ -10,9 +10,31 @@ from typing import Any
 import jsonschema
 import pytest
 
-from grader.model import Attachment, CheckResult, Evidence, PostgresInfo, Report, Verdict
+from grader.model import (
+    Attachment,
+    CheckResult,
+    Counterexample,
+    Evidence,
+    LaneStep,
+    PostgresInfo,
+    Report,
+    Verdict,
+)
 from grader.report import from_json, read_json, render_json, schema, to_json, write_json
 
+ORDER = Counterexample(
+    lanes=("grader", "worker-A", "worker-B"),
+    steps=(
+        LaneStep(1, "grader", "SELECT 1 FOR UPDATE", "1 row", "T"),
+        LaneStep(2, "worker-A", "UPDATE tasks", waits_for="grader"),
+        LaneStep(3, "worker-B", "SIGTERM"),
+        LaneStep(4, "worker-A", "UPDATE tasks", "1 row", "I", goes_on=True, changes=("7: a → b", "8: a → b")),
+    ),
+    setup="one pending task",
+    rule="task 7 was claimed twice",
+    schedule="G A B A",
+    replays=3,
+)
 FAILED = CheckResult(
     id="3a.sigterm-finishes-task",
     part="3a",
@@ -28,6 +50,8 @@ FAILED = CheckResult(
     scenario="sigterm_mid_task",
     evidence=(Evidence(12.5, "SIGTERM sent", "worker-A"), Evidence(12.75, "task 7 unchanged")),
     attachments=(Attachment("docs/data-flow.md", "client → api"),),
+    coverage="412 schedules, all with at most 2 preemptions",
+    counterexample=ORDER,
 )
 UNJUDGED = tuple(
     CheckResult(f"x.{verdict.value}", "x", "A sentence.", verdict, 0, 1, bonus=True, reason="Because.")
@@ -50,6 +74,8 @@ def report(*checks: CheckResult, **more: Any) -> Report:
     return Report(checks=checks, **{**known, **more})
 
 
+ADDED = {"coverage", "counterexample"}
+"""Keys of a check that reports written before may lack."""
 FULL = report(PASSED, FAILED, *UNJUDGED, notes=("The machine stalled.",), complete=False)
 
 
@@ -74,11 +100,41 @@ def test_the_schema_describes_every_key_and_no_other() -> None:
     for written, known in [
         (fields, described),
         (fields["postgres"], described["properties"]["postgres"]),
-        (fields["checks"][1], definitions["check"]),
+        (fields["checks"][1]["counterexample"], definitions["counterexample"]),
+        (fields["checks"][1]["counterexample"]["steps"][0], definitions["step"]),
         (fields["checks"][1]["evidence"][0], definitions["evidence"]),
         (fields["checks"][1]["attachments"][0], definitions["attachment"]),
     ]:
         assert set(written) == set(known["properties"]) == set(known["required"])
+    check = definitions["check"]
+    assert set(fields["checks"][1]) == set(check["properties"]) == {*check["required"], *ADDED}
+
+
+def test_a_report_of_before_there_were_counterexamples_is_valid_and_read() -> None:
+    fields = to_json(FULL)
+    for check in fields["checks"]:
+        for key in ADDED:
+            del check[key]
+    validate(fields)
+    before = dataclasses.replace(FAILED, coverage=None, counterexample=None)
+    assert from_json(fields) == dataclasses.replace(FULL, checks=(PASSED, before, *UNJUDGED))
+
+
+def test_a_counterexample_without_steps_comes_back_the_same() -> None:
+    none = dataclasses.replace(FAILED, counterexample=dataclasses.replace(ORDER, lanes=(), steps=(), replays=0))
+    fields = json.loads(render_json(report(none)))
+    validate(fields)
+    assert from_json(fields) == report(none)
+
+
+def test_the_texts_of_a_counterexample_are_kept_valid_and_bounded() -> None:
+    sql = "SELECT '\x1b[31m<script>\ud800\x00'"
+    steps = (LaneStep(1, "worker-A", sql, changes=("漢\udfff",)), LaneStep(2, "worker-A", "x" * 3_000_000))
+    fields = to_json(report(dataclasses.replace(FAILED, counterexample=dataclasses.replace(ORDER, steps=steps))))
+    first, second = fields["checks"][0]["counterexample"]["steps"]
+    assert first["text"] == "SELECT '\x1b[31m<script>\ufffd\ufffd'"
+    assert first["changes"] == ["漢\ufffd"]
+    assert len(second["text"]) < 1_000_100
 
 
 def test_the_schema_wants_every_verdict_explained() -> None:
@@ -130,6 +186,8 @@ def test_keys_of_a_later_version_are_ignored() -> None:
         ({"schema": "grader/report/2"}, "schema is not grader/report/1"),
         ({"checks": [{}]}, "'id' is missing"),
         ({"checks": 3}, "not iterable"),
+        ({"checks": [{**to_json(FULL)["checks"][1], "counterexample": {"lanes": []}}]}, "'steps' is missing"),
+        ({"checks": [{**to_json(FULL)["checks"][1], "counterexample": 3}]}, "not subscriptable"),
         ({"checks": [{**to_json(report(PASSED))["checks"][0], "verdict": "perhaps"}]}, "'perhaps'"),
     ],
 )

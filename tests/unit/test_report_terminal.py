@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 
 import pytest
 from rich.console import Console
 
-from grader.model import CheckResult, Evidence, PostgresInfo, Report, Verdict
+from grader.model import CheckResult, Counterexample, Evidence, LaneStep, PostgresInfo, Report, Verdict
 from grader.report import render_terminal
 
 NASTY = "[red]<b>[/] \x1b]8;;http://example.org\x07link\x1b]8;;\x07 \x00 \u202e ✓ " + "x" * 1_000_000
@@ -43,13 +44,20 @@ def report(*checks: CheckResult, submission: str = "team-7", **more: object) -> 
     )
 
 
-def shown(each: Report, width: int = 80, encoding: str = "utf-8", colour: bool = False) -> str:
+def shown(
+    each: Report,
+    width: int = 80,
+    encoding: str = "utf-8",
+    colour: bool = False,
+    replay: Callable[[str], str] | None = None,
+) -> str:
     raw = io.BytesIO()
     file = io.TextIOWrapper(raw, encoding=encoding, newline="")
     console = Console(
         file=file, width=width, force_terminal=colour, color_system="standard" if colour else None, _environ={}
     )
-    render_terminal(each, console, where="reports/team-7", again=lambda id: f"make grade CHECK={id}")
+    again = "make grade CHECK={}".format
+    render_terminal(each, console, where="reports/team-7", again=again, replay=replay)
     file.flush()
     return raw.getvalue().decode(encoding)
 
@@ -160,7 +168,73 @@ def test_without_unicode_the_signs_are_ascii() -> None:
     assert "+ 2.is-pass" in page
 
 
+def test_without_unicode_arrows_and_dots_are_spelled_in_ascii() -> None:
+    page = shown(report(check("2.read", Verdict.FAIL, observed="pending → done … ✓")), encoding="ascii")
+    assert "observed  pending -> done ... \\u2713\n" in page
+
+
+ORDER = Counterexample(
+    ("worker-A", "worker-B"),
+    (LaneStep(1, "worker-A", "COMMIT", "done", "I"), LaneStep(2, "worker-B", "COMMIT", "done", "I")),
+    "one pending task",
+    "task 7 was claimed twice",
+    "A B",
+    3,
+)
+
+
+def test_a_counterexample_stands_between_the_evidence_and_the_hint() -> None:
+    page = shown(report(check("3b.order", Verdict.FAIL, evidence=(Evidence(1.5, "seen"),), counterexample=ORDER)))
+    lines = page.splitlines()
+    start = next(n for n, row in enumerate(lines) if row.endswith("seen"))
+    end = next(n for n, row in enumerate(lines) if row.startswith("  hint"))
+    assert lines[start + 1 : end] == [
+        "",
+        "  one pending task",
+        f"      worker-A {'─' * 27}  worker-B {'─' * 27}",
+        "   1  COMMIT → done",
+        "   2                                        COMMIT → done",
+        "  task 7 was claimed twice",
+        "  seen again in 3 of 3 runs on fresh processes",
+        "",
+    ]
+
+
+def test_the_command_to_replay_is_shown_where_there_is_a_counterexample_and_a_command() -> None:
+    both = report(check("3b.order", Verdict.FAIL, counterexample=ORDER), check("3b.plain", Verdict.FAIL))
+    page = shown(both, replay="make replay CHECK={}".format)
+    told, step = page[: page.index("Your next step")], page[page.index("Your next step") :]
+    assert told.count("\n  replay    make replay CHECK=3b.order\n") == 1
+    assert step.endswith("\n  again     make grade CHECK=3b.order\n  replay    make replay CHECK=3b.order\n")
+    assert "make replay CHECK=3b.plain" not in page
+    assert "replay" not in shown(both)
+
+
+def test_the_summary_says_how_much_was_explored_whatever_came_of_it() -> None:
+    checks = [
+        check(f"3b.{verdict.value}", verdict, coverage=f"{verdict.value}: 412 schedules") for verdict in Verdict
+    ]
+    summary = shown(report(*checks, check("3b.other")))
+    summary = summary[summary.index("Score") : summary.index("Full report")]
+    for verdict in Verdict:
+        assert f"\n3b.{verdict.value}: {verdict.value}: 412 schedules\n" in summary
+    assert "3b.other" not in summary
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_a_hostile_counterexample_stays_in_its_place(encoding: str) -> None:
+    step = LaneStep(1, NASTY, NASTY, NASTY, NASTY, NASTY, False, (NASTY, "\ud800 <script>"))
+    order = Counterexample((NASTY, "worker-B"), (step,) * 3, NASTY, NASTY, NASTY, 3)
+    page = shown(report(check("3b.order", Verdict.FAIL, counterexample=order, coverage=NASTY)), 80, encoding)
+    assert "[red]<b>[/]" in page
+    assert "\\ud800 <script>" in page
+    assert not re.search(r"[^\n\x20-\x7e\xa0-\U0010ffff]", page)
+    assert max(map(len, page.splitlines())) <= 80
+    assert len(page) < 20_000
+
+
 def test_colour_adds_nothing_but_colour() -> None:
-    coloured = shown(STARTER, colour=True)
-    assert "\x1b[" in coloured
-    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == shown(STARTER)
+    for each in (STARTER, report(check("3b.order", Verdict.FAIL, counterexample=ORDER))):
+        coloured = shown(each, colour=True)
+        assert "\x1b[" in coloured
+        assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == shown(each)

@@ -1,0 +1,124 @@
+"""From a schedule that broke a rule to the lanes that people read. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from grader.explore.rules import Broken
+from grader.explore.search import Schedule
+from grader.explore.trace import Entry, Line, Trace
+from grader.explore.visible import ends_transaction
+from grader.history.sql import bare
+from grader.history.tasks import Change
+from grader.history.timeline import History
+from grader.history.words import change_words, short
+from grader.model import Counterexample, LaneStep
+
+SQL_SHOWN = 400
+MESSAGE_SHOWN = 120
+MOST_LINES = 60
+"""Lines that are kept; of more, the first are left out: what broke the rule is at the end."""
+
+
+def to_counterexample(
+    trace: Trace,
+    history: History,
+    broken: Broken,
+    *,
+    lanes: Sequence[str],
+    setup: str,
+    schedule: Schedule,
+    titles: Mapping[str, str],
+    replays: int,
+) -> Counterexample:
+    """The lanes up to the line in which the rule broke. ``titles``: those of the tasks, by id."""
+    changes = [change for story in history.stories.values() for change in story.changes if change.service]
+    lines = [line for line in _until(trace.lines, broken.at) if _is_shown(line, changes)][-MOST_LINES:]
+    steps = [_step(n, line, changes, titles) for n, line in enumerate(lines, start=1)]
+    spoken = list(dict.fromkeys([*lanes, *(step.lane for step in steps)]))
+    where = [
+        n
+        for n, line in enumerate(lines, start=1)
+        for at in (broken.since, broken.at)
+        if at is not None and _covers(line, at)
+    ]
+    numbers = f" (steps {where[0]} and {where[-1]})" if len(where) > 1 else f" (step {where[0]})" if where else ""
+    return Counterexample(
+        lanes=tuple(spoken),
+        steps=tuple(steps),
+        setup=setup,
+        rule=broken.sentence + numbers,
+        schedule=" ".join(schedule),
+        replays=replays,
+    )
+
+
+def length_until(trace: Trace, at: float) -> int:
+    """How many lines a schedule takes until a moment."""
+    return len(_until(trace.lines, at))
+
+
+def _until(lines: Sequence[Line], at: float) -> list[Line]:
+    kept: list[Line] = []
+    for line in lines:
+        if line.entry.began > at and not line.is_end:
+            break
+        kept.append(line)
+        if line.is_end and line.entry.ended is not None and line.entry.ended >= at >= line.entry.began:
+            break
+    return kept
+
+
+def _is_shown(line: Line, changes: Sequence[Change]) -> bool:
+    return line.entry.step is None or line.entry.number > 0 or bool(_changes_of(line.entry, changes))
+
+
+def _covers(line: Line, at: float) -> bool:
+    entry = line.entry
+    if entry.waits_for is not None and not line.is_end:
+        return False
+    return entry.step is not None and entry.began <= at <= (entry.ended or at)
+
+
+def _changes_of(entry: Entry, changes: Sequence[Change]) -> list[Change]:
+    end = float("inf") if entry.ended is None else entry.ended
+    return [
+        change
+        for change in changes
+        if change.row.backend_pid == entry.backend_pid and entry.began <= change.at <= end
+    ]
+
+
+def _step(number: int, line: Line, changes: Sequence[Change], titles: Mapping[str, str]) -> LaneStep:
+    entry = line.entry
+    is_told = entry.waits_for is None or line.is_end
+    return LaneStep(
+        number=number,
+        lane=entry.lane,
+        text=short(bare(entry.text) or entry.text, SQL_SHOWN),
+        result=_result(entry, titles) if is_told else "",
+        transaction=entry.answer.transaction if is_told and entry.answer is not None else None,
+        waits_for=None if is_told else entry.waits_for,
+        goes_on=line.is_end,
+        changes=tuple(change_words(change) for change in _changes_of(entry, changes)) if is_told else (),
+    )
+
+
+def _result(entry: Entry, titles: Mapping[str, str]) -> str:
+    if entry.step is None:
+        return ""
+    answer = entry.answer
+    if answer is None:
+        return "" if entry.ended is None else "its connection is gone"
+    withheld = "; the answer is withheld" if entry.withheld else ""
+    if answer.sqlstate:
+        return f"error {answer.sqlstate}: {short(answer.message or '', MESSAGE_SHOWN)}{withheld}"
+    if ends_transaction(entry.step.sql):
+        return f"{answer.tag.lower()} done{withheld}"
+    met = [task for task, title in titles.items() if title in answer.values]
+    met = met or [task for task in titles if answer.values[:1] == (task,)]
+    if answer.tag.startswith("SELECT"):
+        found = f"task {', '.join(met)}" if met else f"{answer.rows} row{'s' * (answer.rows != 1)}"
+        return ("nothing found" if answer.rows == 0 else found) + withheld
+    rows = "done" if answer.rows is None else f"{answer.rows} row{'s' * (answer.rows != 1)}"
+    return rows + withheld

@@ -1,0 +1,410 @@
+"""Workers behind closed gates, on one table: the world in which schedules are walked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Final
+
+from grader.explore.rounds import LONGEST, Rounds, Talk
+from grader.explore.trace import GRADER, Entry, Trace
+from grader.explore.visible import ends_transaction, has_no_effect, is_plumbing, may_end_quietly
+from grader.history.events import (
+    ConnectionClosed,
+    ConnectionOpened,
+    ConnectionReady,
+    Event,
+    RowChanged,
+    ServiceStarted,
+)
+from grader.history.recorder import Recorder
+from grader.history.tasks import FINAL
+from grader.lab import Cancelled, HeldWorker, Lab
+from grader.lab.held import Flight
+from grader.wire import WireStep
+
+POLL: Final = 0.001
+"""WORKER_POLL_INTERVAL while schedules are walked: a worker that found nothing is back at the gate at once."""
+
+DEADLOCK_TIMEOUT: Final = "30ms"
+"""After how long PostgreSQL looks for a deadlock (a second by default)."""
+
+MOST_STEPS: Final = 400
+"""Steps of one schedule, invisible ones included; a worker that needs more for so few tasks does not end."""
+
+LAST_LOOKS: Final = 2
+"""Rounds that every worker gets when all sleep and a task is not done, before it counts as lost."""
+
+SLOWEST: Final = 10.0
+"""Seconds for one statement that waits for nobody."""
+
+_OURS = frozenset({"57014", "25P03", "25P04", "57P05"})
+"""Timeouts (of a statement, a transaction, a session): the grader holds statements up, and may be their cause."""
+
+_LOCK_TIMEOUT = "55P03"
+_INTERVAL = 0.003
+
+
+LET_GO: Final = "L"
+"""The move by which the grader lets go of a row that it holds."""
+
+
+class Undecided(Exception):
+    """A schedule could not be walked to its end; the sentence says why."""
+
+
+@dataclass(slots=True)
+class Actor:
+    """One worker and what is known of it. ``letter`` is its name in schedules."""
+
+    letter: str
+    worker: HeldWorker
+    rounds: Rounds = field(default_factory=Rounds)
+    talks: dict[int, Talk] = field(default_factory=dict)
+    flights: list[tuple[Flight, Entry]] = field(default_factory=list)
+    home: tuple[str, ...] | None = None
+    """The statements that it was about to send when it fell asleep for the first time."""
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """The statements that it is about to send."""
+        return tuple(step.sql for step in self.worker.held)
+
+    def talk(self, step: WireStep) -> Talk:
+        """The conversation that a step belongs to."""
+        return self.talks.setdefault(step.connection, Talk())
+
+    def is_in_flight(self, step: WireStep) -> bool:
+        """Whether a step of the same connection is under way."""
+        return any(flight.step.connection == step.connection for flight, _ in self.flights)
+
+
+class Pair:
+    """Two workers (or one, or three) and the schedule that they are in. A ``World``.
+
+    ``reduced=False`` gives every step its own place in a schedule, for comparing.
+    """
+
+    def __init__(self, lab: Lab, names: Sequence[str], *, reduced: bool = True) -> None:
+        self.lab = lab
+        self.recorder = Recorder(lab.clock)
+        self.actors: list[Actor] = []
+        self.trace = Trace()
+        self.tasks: list[str] = []
+        self.disturbed: str | None = None
+        """A timeout of the submission's that the holding may have caused."""
+        self.stuck: str | None = None
+        """Who waits for ever for whom."""
+        self._reduced = reduced
+        self._preamble: list[Event] = []
+        self._by_pid: dict[int, str] = {}
+        self._status: dict[str, str] = {}
+        self._steps = 0
+        self._numbered = 0
+        self._taken_at: list[float] = []
+        self._looks_left = LAST_LOOKS
+        self._row_lock = ExitStack()
+        self._is_row_held = False
+        for letter, name in zip("ABCDEFG", names, strict=False):
+            worker = lab.start_held_worker(name, poll=POLL, recorder=self.recorder)
+            self.actors.append(Actor(letter, worker))
+
+    @property
+    def lanes(self) -> tuple[str, ...]:
+        """The names of the workers."""
+        return tuple(actor.worker.name for actor in self.actors)
+
+    def close(self) -> None:
+        """End the workers."""
+        self._row_lock.close()
+        for actor in self.actors:
+            actor.worker.end()
+
+    # ------------------------------------------------------------ one schedule
+
+    def park(self) -> None:
+        """Let everybody look round until all sleep, with nothing to do, each where it slept the first time.
+
+        So every schedule begins in the same place of everybody's loop. Raises Undecided.
+        """
+        for actor in self.actors:
+            if not actor.worker.held and not actor.worker.arrive():
+                raise Undecided(f"{actor.worker.name} sent no statement")
+        self._steps = 0
+        self._looks_left = 0
+        while moves := self.moves():
+            self.take(moves[0])
+        self._go_home()
+        if gone := [actor for actor in self.actors if not actor.worker.is_alive]:
+            raise Undecided(f"{gone[0].worker.name} ended before there was anything to do")
+        if any(actor.flights for actor in self.actors):
+            raise Undecided(
+                self.stuck or "a statement of a worker that has nothing to do does not come to its end"
+            )
+
+    def _go_home(self) -> None:
+        for actor in self.actors:
+            if actor.home is None:
+                actor.home = actor.place
+            for _ in range(LONGEST):
+                if actor.place == actor.home or not actor.worker.held or actor.flights:
+                    break
+                self._grant(actor, actor.worker.held[0], 0)
+                self._see_flights()
+
+    def begin(self, tasks: Sequence[str], *, hold_row: str | None = None) -> None:
+        """These tasks are there now: everybody is awake.
+
+        The grader holds the row of the task ``hold_row``; letting it go is a move of the schedule.
+        """
+        self._keep_preamble(self.recorder.drain())
+        self.trace = Trace()
+        self.tasks = list(tasks)
+        self.disturbed = self.stuck = None
+        self._steps = self._numbered = 0
+        self._taken_at = []
+        self._looks_left = LAST_LOOKS
+        self._status = {}
+        for actor in self.actors:
+            actor.rounds.task_changed()
+        if hold_row is not None:
+            self._row_lock.enter_context(self.lab.database.hold_row(hold_row))
+            self._is_row_held = True
+            self.trace.does(f"locks the row of task {hold_row}", self.lab.clock.now())
+
+    def events(self) -> list[Event]:
+        """Everything of this schedule, with what one has to know of the workers' starts and connections."""
+        self._take_in_changes()
+        return [*self._preamble, *self.recorder.events()]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every task has come to its end."""
+        return all(self._status.get(task) in FINAL for task in self.tasks)
+
+    def choices_until(self, at: float) -> int:
+        """How many moves were taken until a moment."""
+        return sum(taken <= at for taken in self._taken_at)
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether another schedule can begin where the last one ended."""
+        return self.dead is None and self.is_done and not any(actor.flights for actor in self.actors)
+
+    @property
+    def dead(self) -> Actor | None:
+        """A worker whose process ended."""
+        return next((actor for actor in self.actors if not actor.worker.is_alive), None)
+
+    # ------------------------------------------------------------ World
+
+    def moves(self) -> list[str]:
+        """Who may take the next step. Steps that are no event for anybody are taken on the way."""
+        while True:
+            if self.lab.is_cancelled():
+                raise Cancelled
+            self._see_flights()
+            if self.dead is not None:
+                return []
+            if self._take_invisible():
+                continue
+            moves = [move for actor in self.actors for move, _ in self._ready(actor)]
+            if self._is_row_held:
+                moves.append(LET_GO)
+            if moves:
+                return moves
+            if self._is_over():
+                return []
+
+    def take(self, move: str) -> None:
+        """Let somebody take a step."""
+        self._taken_at.append(self.lab.clock.now())
+        if move == LET_GO:
+            self._let_go()
+            return
+        actor = next(a for a in self.actors if a.letter == move[0])
+        step = dict(self._ready(actor))[move]
+        self._numbered += 1
+        self._grant(actor, step, self._numbered)
+
+    def _let_go(self) -> None:
+        self._row_lock.close()
+        self._is_row_held = False
+        self.trace.does("lets go of the row", self.lab.clock.now())
+        for actor in self.actors:
+            actor.rounds.wake()
+
+    # ------------------------------------------------------------ steps
+
+    def _ready(self, actor: Actor) -> list[tuple[str, WireStep]]:
+        held = [step for step in actor.worker.held if not actor.is_in_flight(step)]
+        named = [(actor.letter + (str(i + 1) if i else ""), step) for i, step in enumerate(held)]
+        return [(name, step) for name, step in named if not actor.rounds.sleeps_at(step, actor.talk(step))]
+
+    def _take_invisible(self) -> bool:
+        """Take a step that nobody else can notice; whether there was one."""
+        if not self._reduced:
+            return self._take_beginning()
+        for actor in self.actors:
+            for _, step in self._ready(actor):
+                if has_no_effect(step.sql) or self._ends_quietly(actor, step):
+                    self._grant(actor, step, 0)
+                    return True
+        return False
+
+    def _take_beginning(self) -> bool:
+        """What drivers do when they connect is no part of any schedule, however unreduced."""
+        for actor in self.actors:
+            for _, step in self._ready(actor):
+                if step.transaction == "I" and has_no_effect(step.sql) and not is_begin(step.sql):
+                    self._grant(actor, step, 0)
+                    return True
+        return False
+
+    def _ends_quietly(self, actor: Actor, step: WireStep) -> bool:
+        if not may_end_quietly(step, actor.talk(step).touched) or step.backend_pid is None:
+            return False
+        waits = any(entry.waits_for == actor.worker.name for a in self.actors for _, entry in a.flights)
+        return not waits and not self.lab.database.keeps_from_others(step.backend_pid)
+
+    def _grant(self, actor: Actor, step: WireStep, number: int) -> None:
+        self._steps += 1
+        if self._steps > MOST_STEPS:
+            raise Undecided(f"no end after {MOST_STEPS} statements")
+        if step.backend_pid is not None:
+            self._by_pid[step.backend_pid] = actor.worker.name
+        actor.rounds.begins(step, actor.talk(step))
+        entry = Entry(actor.worker.name, step.sql, self.lab.clock.now(), step, number)
+        self.trace.begin(entry)
+        flight = actor.worker.grant(step, alone=not actor.flights)
+        if flight.is_over:
+            self._landed(actor, flight, entry)
+        else:
+            actor.flights.append((flight, entry))
+
+    def _landed(self, actor: Actor, flight: Flight, entry: Entry) -> None:
+        answer = flight.answer
+        self.trace.end(entry, answer, self.lab.clock.now())
+        if answer is None:  # its connection is gone, and its transaction with it
+            actor.talks.pop(flight.step.connection, None)
+            self._wake_others(actor)
+            return
+        if answer.sqlstate in _OURS or (answer.sqlstate == _LOCK_TIMEOUT and entry.waits_for):
+            self.disturbed = f"{actor.worker.name}: {answer.message}"
+        talk = actor.talk(flight.step)
+        touched = talk.touched or answer.committed
+        chain = talk.add(flight.step, answer)
+        if chain is None:
+            return
+        touched = touched or talk.touched
+        talk.touched = False
+        if not touched:
+            return
+        if self._take_in_changes():
+            for everyone in self.actors:
+                everyone.rounds.task_changed()
+        elif actor.rounds.releases(chain):
+            self._wake_others(actor)
+
+    def _wake_others(self, actor: Actor) -> None:
+        for other in self.actors:
+            if other is not actor:
+                other.rounds.wake()
+
+    # ------------------------------------------------------------ waiting
+
+    def _see_flights(self) -> None:
+        """See what came of every step that was under way; return when each that is left waits for a lock."""
+        for actor in self.actors:
+            for flight, entry in list(actor.flights):
+                if self._is_over_or_waits(actor, flight, entry):
+                    continue
+                actor.flights.remove((flight, entry))
+                actor.worker.come_back(alone=not actor.flights)
+                self._landed(actor, flight, entry)
+        for actor in self.actors:
+            if not actor.worker.held and not actor.flights and actor.worker.is_alive:
+                if not actor.worker.arrive() and actor.worker.is_alive:
+                    raise Undecided(f"{actor.worker.name} sent nothing more")
+
+    def _is_over_or_waits(self, actor: Actor, flight: Flight, entry: Entry) -> bool:
+        """True when it waits for a lock of somebody who is held; False when it is over."""
+        deadline = self.lab.clock.now() + SLOWEST * self.lab.patience
+        while not flight.is_over:
+            blocker = self._blocker(flight.step)
+            # It may have been answered while the database was asked.
+            if blocker is not None and not actor.worker.wait_for(flight, 0):
+                entry.waits_for = blocker
+                return True
+            if self.lab.clock.now() > deadline:
+                raise Undecided(f"a statement of {actor.worker.name} took longer than {SLOWEST:g} s")
+            actor.worker.wait_for(flight, _INTERVAL)
+        return False
+
+    def _blocker(self, step: WireStep) -> str | None:
+        if step.backend_pid is None:
+            return None
+        pids = self.lab.database.blocking_pids(step.backend_pid)
+        if self._is_row_held and not self.lab.database.own_pids.isdisjoint(pids):
+            return GRADER
+        return next((name for pid in pids if (name := self._by_pid.get(pid)) is not None), None)
+
+    def _is_over(self) -> bool:
+        """Nobody can take a step: whether that is the end of the schedule."""
+        waiting = [(actor, flight, entry) for actor in self.actors for flight, entry in actor.flights]
+        if waiting and all(self._is_in_flight(entry.waits_for) for _, _, entry in waiting):
+            # Each waits for one that waits: PostgreSQL ends such a circle by itself, soon.
+            actor, flight, entry = waiting[0]
+            for _ in range(100):
+                if any(f.is_over for _, f, _ in waiting):
+                    return False
+                actor.worker.wait_for(flight, 0.02)
+            self.stuck = f"{entry.lane} and {entry.waits_for} wait for each other"
+            return True
+        if not waiting and self.is_done:
+            return True
+        if self._looks_left == 0:
+            if waiting:
+                entry = waiting[0][2]
+                self.stuck = f"{entry.lane} waits for {entry.waits_for}, which has nothing more to do"
+            return True
+        self._looks_left -= 1
+        for actor in self.actors:
+            actor.rounds.wake()
+        return False
+
+    def _is_in_flight(self, name: str | None) -> bool:
+        return any(actor.worker.name == name and actor.flights for actor in self.actors)
+
+    # ------------------------------------------------------------ what the table says
+
+    def _take_in_changes(self) -> bool:
+        changes: list[RowChanged] = self.lab.database.read_changes()
+        for change in changes:
+            self.recorder.record(change)
+            if change.after is not None:
+                self._status[change.task] = str(change.after["status"])
+            else:
+                self._status.pop(change.task, None)
+        return any(not change.by_grader for change in changes)
+
+    def _keep_preamble(self, events: Sequence[Event]) -> None:
+        """Keep what tells whose a living connection is."""
+        kept = (ServiceStarted, ConnectionOpened, ConnectionReady)
+        gone = {event.connection for event in events if isinstance(event, ConnectionClosed)}
+        self._preamble = [
+            event
+            for event in (*self._preamble, *events)
+            if isinstance(event, kept) and getattr(event, "connection", None) not in gone
+        ]
+
+    def settings(self) -> Mapping[str, str]:
+        """The WORKER_ID of each worker, by name."""
+        found = [e for e in [*self._preamble, *self.recorder.events()] if isinstance(e, ServiceStarted)]
+        return {event.service: event.settings["WORKER_ID"] for event in found}
+
+
+def is_begin(sql: str) -> bool:
+    """Whether a statement opens a transaction."""
+    return is_plumbing(sql) and not ends_transaction(sql) and sql.lstrip().lower().startswith(("begin", "start"))
