@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
-from grader.model import Attachment, Evidence, Verdict
+from grader.model import Attachment, Counterexample, Evidence, Verdict
 
 T = TypeVar("T")
 
@@ -22,6 +22,8 @@ class Judgement:
     reason: str | None = None
     evidence: tuple[Evidence, ...] = ()
     attachments: tuple[Attachment, ...] = ()
+    coverage: str | None = None
+    counterexample: Counterexample | None = None
 
 
 class NotObserved(Exception):
@@ -38,9 +40,16 @@ def need(value: T | None, reason: str) -> T:
     return value
 
 
-def holds(observed: str, *evidence: Evidence, attachments: tuple[Attachment, ...] = ()) -> Judgement:
-    """The check passes; ``observed`` says what was seen."""
-    return Judgement(Verdict.PASS, 1.0, observed=observed, evidence=evidence, attachments=attachments)
+def holds(
+    observed: str,
+    *evidence: Evidence,
+    attachments: tuple[Attachment, ...] = (),
+    coverage: str | None = None,
+) -> Judgement:
+    """The check passes; ``observed`` says what was seen, ``coverage`` how much was explored."""
+    return Judgement(
+        Verdict.PASS, 1.0, observed=observed, evidence=evidence, attachments=attachments, coverage=coverage
+    )
 
 
 def broken(
@@ -50,8 +59,18 @@ def broken(
     hint: str | None = None,
     share: float = 0.0,
     attachments: tuple[Attachment, ...] = (),
+    coverage: str | None = None,
+    counterexample: Counterexample | None = None,
 ) -> Judgement:
     """The check fails. ``hint`` replaces the check's own when it can be more to the point here."""
     return Judgement(
-        Verdict.FAIL, share, expected, observed, hint=hint, evidence=evidence, attachments=attachments
+        Verdict.FAIL,
+        share,
+        expected,
+        observed,
+        hint=hint,
+        evidence=evidence,
+        attachments=attachments,
+        coverage=coverage,
+        counterexample=counterexample,
     )

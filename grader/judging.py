@@ -114,6 +114,8 @@ def _from_judgement(check: Check, judgement: Judgement, seconds: float) -> Check
         scenario="+".join(s.name for s in check.on),
         evidence=judgement.evidence,
         attachments=judgement.attachments,
+        coverage=judgement.coverage,
+        counterexample=judgement.counterexample,
     )
 
 

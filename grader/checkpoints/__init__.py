@@ -15,6 +15,7 @@ from grader.checkpoints import (
     queue,
     races,
     recovery,
+    schedules,
     shutdown,
     validation,
     worker,
@@ -32,6 +33,7 @@ _TOPICS: tuple[ModuleType, ...] = (
     queue,
     recovery,
     races,
+    schedules,
     documents,
     beyond,
 )

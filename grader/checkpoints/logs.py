@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 
+from grader.checkpoints.durable import AtCommit, maker
 from grader.checkpoints.evidence import (
     life,
     said,
+    short,
 )
 from grader.checkpoints.shutdown import sigterm_mid_task
 from grader.checkpoints.worker import LAB, A, processes, starts, three_tasks
-from grader.declare import check
+from grader.declare import check, scenario
 from grader.history.tasks import Claim, Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
+from grader.lab import Condition, Lab
+from grader.model import Evidence
 
 
 @check(
@@ -71,15 +75,46 @@ def _speaks_of_shutdown(text: str) -> bool:
     return any(word in text.lower() for word in _SHUTDOWN_WORDS)
 
 
+LOG_WATCH = 0.15
+"""Seconds in which a line would come that does not wait for the commit."""
+
+
+@scenario(timeout=10, seconds=2)
+def completion_cut_off(lab: Lab) -> None:
+    """A task is completed; the commit of the next one's completion is held, and its connection closed instead."""
+    work = 0.25 * lab.patience
+    [rehearsal] = lab.insert_tasks(1)
+    worker = lab.start_worker(poll=0.1, duration=work, ready=False)
+    lab.wait_until(lab.has_status(rehearsal))
+    history = lab.history()
+    statement = next((maker(history, c) for c in history.story(rehearsal.id).completions), None)
+    lab.give_up_unless(statement is not None, "the statement that completed a task")
+    [task] = lab.insert_tasks(1)
+    lab.wait_until(worker.works_on(task))
+    lab.note("at-work", task=task.id)
+    with worker.relay.hold(AtCommit(str(statement))) as hold:
+        done = lab.has_status(task)
+        held = Condition("the commit", lambda board, now: hold.is_holding or done.holds(board, now), by=worker.name)
+        lab.comes(held, timeout=work + 2)
+        lab.note("commit-held", task=task.id, sql=hold.held[0].sql if hold.is_holding else None)
+        lab.watch(LOG_WATCH * lab.patience)
+        lab.note("commit-cut", task=task.id)
+        hold.cut()
+    gone = lab.has_exited(worker)
+    either = Condition("an end", lambda board, now: gone.holds(board, now) or done.holds(board, now))
+    lab.comes(either, timeout=2 * LOG_WATCH)
+    lab.note("watched", task=task.id)
+
+
 @check(
     "3a.log-tasks",
     points=2,
-    on=three_tasks,
+    on=(three_tasks, completion_cut_off),
     after=processes,
     hint="Three lines: nothing found; claimed, with id and title; completed, with id and duration, after COMMIT.",
     read=f"{LAB}#task-logs",
 )
-def logs_its_tasks(history: History) -> Judgement:
+def logs_its_tasks(history: History, cut_off: History) -> Judgement:
     """The log tells of an empty poll, of each claim with id and title, and of each completion with its duration."""
     log = history.log(A)
     need(history.inserted or None, "no task was inserted")
@@ -96,7 +131,59 @@ def logs_its_tasks(history: History) -> Judgement:
             expected="a line for a poll that found nothing",
             observed="none before the first task came",
         )
-    return holds(f"{len(log)} lines", *[said(line) for line in log[:6]])
+    if problem := _untrue_completion(cut_off):
+        return problem
+    return holds(
+        f"{len(log)} lines; no completion logged while its commit was held, nor when it was cut off",
+        *[said(line) for line in log[:6]],
+    )
+
+
+def _untrue_completion(history: History) -> Judgement | None:
+    """A line that calls a task completed before a completion that stands."""
+    held = need(history.moment("commit-held"), "no task was in hand whose commit could be held")
+    cut = need(history.moment("commit-cut"), "the scenario came to no end")
+    end = need(history.moment("watched"), "the scenario came to no end")
+    story = history.story(held.detail["task"])
+    sql = need(held.detail["sql"], "the commit of the completion was not seen to come")
+    stands = min((c.at for c in story.completions), default=end.at)
+    if stands < cut.at:
+        need(None, "the completion was durable before its commit was held")
+    at_work = need(history.moment("at-work"), "no task was in hand")
+    lines = [n for n in history.log(A) if story.changes[0].at <= n.at < stands]
+    claimed = next((n for n in lines if _title(story) in n.text), None)
+    untrue = [n for n in lines if n.at > at_work.at and n is not claimed and _tells_success(n.text, story)]
+    if not untrue:
+        return None
+    marks = [
+        Evidence(held.at, f"held before: {short(sql, 100)}", A),
+        Evidence(cut.at, "connection closed by the grader instead", A),
+    ]
+    return broken(
+        *sorted([said(untrue[0]), *life(story), *marks], key=lambda e: e.at),
+        expected="no completion is logged unless its commit succeeded",
+        observed=f"logged {cut.at - untrue[0].at:.2f} s before that commit was refused"
+        if untrue[0].at < cut.at
+        else f"logged {untrue[0].at - cut.at:.2f} s after that commit was refused",
+        hint="Log after the commit returned without an error, not in a finally block, and not before it.",
+    )
+
+
+_DOUBTS = re.compile(
+    r"\bnot\b|n't\b|fail|error|unable|lost|retr[iy]|again|abort|abandon|roll|\bwill\b|before|could|trying|(complet|finish)ing"
+)
+"""Words of a line that speaks of trouble, or of something to come."""
+
+
+def _tells_success(text: str, story: Story) -> bool:
+    """Whether a line calls a task completed, and this task: its id is no part of a number or of a time."""
+    plain = text.replace(_title(story), "").lower()
+    named = re.search(rf"(?<![\w.,:-]){re.escape(story.task.lower())}(?!\w|[.,:-]\d)", plain)
+    return named is not None and not _DOUBTS.search(plain) and _tells_completion(plain, story.task.lower(), "")
+
+
+def _title(story: Story) -> str:
+    return str((story.row or {}).get("title"))
 
 
 def _is_start_line(history: History, text: str) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import signal
 
-from grader.history.double import double_claims
 from grader.checkpoints.evidence import life, list_of, moved, short
 from grader.checkpoints.worker import LAB, processes
 from grader.declare import check, scenario
+from grader.history.double import double_claims
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.lab import Condition, Lab, Task, Worker

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import signal
 
-from grader.checkpoints.evidence import ended, life, list_of, moved, said, sent, status_words
+from grader.checkpoints.durable import AtCommit, maker
+from grader.checkpoints.evidence import ended, life, list_of, moved, said, sent, short, status_words
 from grader.checkpoints.worker import LAB, A, processes, starts
 from grader.declare import check, scenario
 from grader.history.events import ChildrenLeft, SignalSent
-from grader.history.tasks import Story
+from grader.history.tasks import Claim, Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
-from grader.lab import Lab
+from grader.lab import Condition, Lab
+from grader.model import Evidence
 
 
 @scenario(timeout=10, seconds=3)
@@ -48,6 +50,34 @@ def sigterm_while_waiting(lab: Lab) -> None:
     """The worker waits for its next poll, half a minute away, and gets SIGTERM."""
     worker = lab.start_worker(poll=30.0)
     lab.stop(worker, signal.SIGTERM)
+
+
+BACKLOG = 30
+"""Tasks that wait; more than a worker with some slots works off meanwhile."""
+
+STEADY = 0.1
+"""Seconds in which other slots come to their completions, or a signal to its handler."""
+
+
+@scenario(timeout=10, seconds=2)
+def sigterm_between_tasks(lab: Lab) -> None:
+    """The answer to a completion is withheld when SIGTERM comes; many more tasks wait."""
+    tasks = lab.insert_tasks(BACKLOG)
+    worker = lab.start_worker(poll=0.2, duration=0.2 * lab.patience, ready=False)
+    first = lab.wait_for_any({task.id: lab.has_status(task) for task in tasks})
+    history = lab.history()
+    statement = next((maker(history, c) for c in history.story(first).completions), None)
+    lab.give_up_unless(statement is not None, "the statement that completed a task")
+    with worker.relay.hold(AtCommit(str(statement)), where="answer") as hold:
+        withheld = Condition("a completion", lambda _b, _n: hold.is_holding, by=worker.name)
+        if lab.comes(withheld, timeout=3):
+            lab.watch(STEADY * lab.patience)
+        lab.note("answer-withheld", sql=hold.held[0].sql if hold.is_holding else None)
+        worker.signal(signal.SIGTERM)
+        lab.watch(STEADY * lab.patience)
+        lab.note("answer-given")
+    lab.comes(lab.has_exited(worker), timeout=5)
+    lab.note("watched")
 
 
 def _stories_in_hand(history: History, signal_: SignalSent) -> list[Story]:
@@ -103,26 +133,76 @@ def _finishes(history: History, signal_: SignalSent) -> Judgement:
 @check(
     "3a.sigterm-takes-no-more",
     points=3,
-    on=sigterm_mid_task,
+    on=(sigterm_mid_task, sigterm_between_tasks),
     after=processes,
     hint="Look at the flag right before the statement that claims.",
     read=f"{LAB}#graceful-shutdown",
 )
-def takes_no_more(history: History) -> Judgement:
-    """With a backlog waiting, no claim begins after SIGTERM."""
+def takes_no_more(history: History, between: History) -> Judgement:
+    """With a backlog waiting, no claim begins after SIGTERM, at work or between two tasks."""
     signal_ = need(history.signal("SIGTERM"), "the worker never had a task in hand")
     in_hand = {s.task for s in _stories_in_hand(history, signal_)}
     waiting = [task for task in history.inserted if task not in in_hand]
     need(waiting or None, "no task was waiting when the signal came")
-    late = [c for c in history.claims if c.at > signal_.at and claim_began(history, c.task, c.at) > signal_.at]
-    if late:
+    if late := _late_claims(history, signal_):
         return broken(
             sent(signal_),
             *[moved(c.change) for c in late[:6]],
             expected="no claim after the signal",
             observed=f"task {late[0].task} claimed {late[0].at - signal_.at:.2f} s after it",
         )
-    return holds(f"{len(waiting)} tasks were left for others", sent(signal_))
+    return _takes_no_more_between(between) or holds(
+        f"{len(waiting)} tasks were left for others; none was taken between two tasks either", sent(signal_)
+    )
+
+
+def _late_claims(history: History, signal_: SignalSent) -> list[Claim]:
+    return [c for c in history.claims if c.at > signal_.at and claim_began(history, c.task, c.at) > signal_.at]
+
+
+def _takes_no_more_between(history: History) -> Judgement | None:
+    withheld = need(history.moment("answer-withheld"), "no task was completed while others waited")
+    sql = need(withheld.detail["sql"], "the completion was not seen to come")
+    signal_ = need(history.signal("SIGTERM"), "the worker got no signal")
+    given = need(history.moment("answer-given"), "the scenario came to no end")
+    need(history.moment("watched"), "the scenario came to no end")
+    left = [s for s in history.stories.values() if s.status_at(given.at) == "pending"]
+    need(left or None, "no task was waiting when the signal came")
+    late = _late_claims(history, signal_)
+    if len(late) <= _under_way(history, signal_):
+        return None
+    withheld_mark = Evidence(withheld.at, f"answer withheld: {short(sql, 100)}", A)
+    return broken(
+        withheld_mark,
+        sent(signal_),
+        Evidence(given.at, "answer given", A),
+        *[moved(c.change) for c in late[:6]],
+        expected="no claim after a signal that comes while a completion is on its way",
+        observed=f"task {late[0].task} claimed {late[0].at - given.at:.2f} s after the completion was answered",
+        hint="Look at the flag between the completion and the next claim, after the completion's answer.",
+    )
+
+
+def _under_way(history: History, signal_: SignalSent) -> int:
+    """How many claims may have been under way inside the worker when the signal came, on their way to the wire.
+
+    Where several tasks are in hand at a time, all but one of their slots may wait for a connection to claim with.
+    And a worker that sends its next claim without waiting for the answer before has sent it already.
+    """
+    before = [c for c in history.claims if c.at < signal_.at]
+    slots = max((len(history.in_hand(A, c.at)) for c in before), default=1)
+    return slots - 1 + any(_sent_ahead(history, c) for c in before)
+
+
+def _sent_ahead(history: History, claim: Claim) -> bool:
+    """Whether the first statement of a claim was sent before an earlier one on its connection was answered."""
+    began = claim_began(history, claim.task, claim.at)
+    line = next((c for c in history.connections if c.backend_pid == claim.change.row.backend_pid), None)
+    if line is None:
+        return False
+    earlier = [s for s in history.steps_of(A) if s.connection == line.number and s.began < claim.at]
+    ahead = [s for s in earlier if s.began <= began and s.ended is not None and s.ended > began]
+    return len(ahead) > 1
 
 
 def claim_began(history: History, task: str, at: float) -> float:

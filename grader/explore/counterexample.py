@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from grader.explore.rules import Broken
 from grader.explore.search import Schedule
@@ -122,3 +123,9 @@ def _result(entry: Entry, titles: Mapping[str, str]) -> str:
         return ("nothing found" if answer.rows == 0 else found) + withheld
     rows = "done" if answer.rows is None else f"{answer.rows} row{'s' * (answer.rows != 1)}"
     return rows + withheld
+
+
+def counterexample_from(fields: Mapping[str, Any]) -> Counterexample:
+    """The counterexample that ``dataclasses.asdict`` turned into ``fields``, by way of JSON or not."""
+    steps = tuple(LaneStep(**{**step, "changes": tuple(step["changes"])}) for step in fields["steps"])
+    return Counterexample(**{**fields, "lanes": tuple(fields["lanes"]), "steps": steps})

@@ -178,6 +178,10 @@ class Pair:
         self._take_in_changes()
         return [*self._preamble, *self.recorder.events()]
 
+    def status(self, task: str) -> str:
+        """A task's status as everybody can see it."""
+        return self._status.get(task, "pending")
+
     @property
     def is_done(self) -> bool:
         """Whether every task has come to its end."""
@@ -324,9 +328,10 @@ class Pair:
                 actor.worker.come_back(alone=not actor.flights)
                 self._landed(actor, flight, entry)
         for actor in self.actors:
-            if not actor.worker.held and not actor.flights and actor.worker.is_alive:
-                if not actor.worker.arrive() and actor.worker.is_alive:
-                    raise Undecided(f"{actor.worker.name} sent nothing more")
+            if actor.worker.held or actor.flights or not actor.worker.is_alive:
+                continue
+            if not actor.worker.arrive() and actor.worker.is_alive:
+                raise Undecided(f"{actor.worker.name} sent nothing more")
 
     def _is_over_or_waits(self, actor: Actor, flight: Flight, entry: Entry) -> bool:
         """True when it waits for a lock of somebody who is held; False when it is over."""

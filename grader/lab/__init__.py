@@ -12,7 +12,7 @@ from typing import Any, Literal
 from grader.history.board import Board
 from grader.history.events import DocumentRead, Moment
 from grader.history.recorder import Recorder
-from grader.history.timeline import SCENARIO_OVER
+from grader.history.timeline import SCENARIO_OVER, History
 from grader.lab.api import Answer, Api
 from grader.lab.held import HeldWorker
 from grader.lab.tasks import Task, title
@@ -37,7 +37,7 @@ __all__ = [
     "Worker",
 ]
 
-_FAR_AWAY = 3600.0
+FAR_AWAY = 3600.0
 """A WORKER_STUCK_TIMEOUT that no scenario lives to see."""
 
 _DOCUMENT_LIMIT = 64 * 1024
@@ -143,7 +143,7 @@ class Lab:
         *,
         poll: float = 0.2,
         duration: float = 0.3,
-        stuck: float = _FAR_AWAY,
+        stuck: float = FAR_AWAY,
         timezone: str | None = None,
         changed: Mapping[str, str | None] | None = None,
         database_up: bool = True,
@@ -172,7 +172,7 @@ class Lab:
         *,
         poll: float,
         duration: float = 0.0,
-        stuck: float = _FAR_AWAY,
+        stuck: float = FAR_AWAY,
         recorder: Recorder | None = None,
         stalled: bool = False,
     ) -> HeldWorker:
@@ -309,6 +309,11 @@ class Lab:
         """A task's status now, for everybody to see."""
         self._observer.look()
         return self._observer.board.status(task.id)
+
+    def history(self) -> History:
+        """The record up to now, as the checks will see it."""
+        self._observer.look()
+        return History(self._recorder.events(), self.patience)
 
     # ------------------------------------------------------------ faults and notes
 

@@ -255,6 +255,18 @@ class ScenarioDatabase:
         with self._holding("the table cannot be locked", query, None):
             yield
 
+    def lockable(self, tasks: Sequence[str]) -> list[str]:
+        """Which of these rows somebody else could lock and change now without waiting; none of a locked table's."""
+        query = sql.SQL("SELECT {} FROM ONLY public.tasks AS t WHERE {} FOR UPDATE SKIP LOCKED").format(_ID, _THESE)
+        with self._speaking("the tasks cannot be locked"):
+            author = self._session(self._roles.author)
+            try:
+                with author.transaction(force_rollback=True):
+                    author.execute("LOCK TABLE ONLY public.tasks IN ROW EXCLUSIVE MODE NOWAIT")
+                    return [str(task) for (task,) in author.execute(query, [list(tasks)])]
+            except psycopg.errors.LockNotAvailable:
+                return []
+
     @contextmanager
     def _holding(self, failure: str, query: sql.Composed, parameters: Sequence[Any] | None) -> Iterator[int]:
         with self._speaking(failure):
