@@ -11,6 +11,7 @@ from grader.checkpoints import (
     beyond,
     documents,
     logs,
+    points,
     polling,
     queue,
     races,
@@ -34,6 +35,7 @@ _TOPICS: tuple[ModuleType, ...] = (
     recovery,
     races,
     schedules,
+    points,
     documents,
     beyond,
 )

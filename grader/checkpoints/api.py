@@ -5,13 +5,15 @@ from __future__ import annotations
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
+from grader.checkpoints.durable import AtCommit, maker
 from grader.checkpoints.evidence import asked, ended, list_of, moved, short, status_words
 from grader.checkpoints.requests import BAD_IDS, json_of, task_list
 from grader.declare import check, scenario
-from grader.history.events import HttpExchange
+from grader.history.events import HttpExchange, Moment
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.lab import Api, Condition, Lab
+from grader.model import Evidence
 
 LAB = "labs/lab-03-worker-service.md"
 HEALTH_LIMIT = 2.0
@@ -98,14 +100,17 @@ def _asked_after(history: History, at: float) -> HttpExchange | None:
 def tasks_over_http(lab: Lab) -> None:
     """Tasks are created, read, listed, changed, deleted, and looked for after a restart."""
     api = lab.start_api()
-    _create(lab, api)
+    commit = _create(lab, api)
     _read(lab, api)
     _list(lab, api)
     _change(lab, api)
-    _restart(lab, api)
+    again = _restart(lab, api)
+    if commit is not None:
+        _cut_off(lab, again, commit)
 
 
-def _create(lab: Lab, api: Api) -> None:
+def _create(lab: Lab, api: Api) -> str | None:
+    """The shape of the statement that stores a task; None when none was stored."""
     for body in (
         {"title": lab.new_title()},
         {"title": lab.new_title(), "description": "Two lines,\nin UTF-8: żółw", "payload": {"n": [1, None]}},
@@ -113,8 +118,12 @@ def _create(lab: Lab, api: Api) -> None:
         answer = api.request("POST", "/tasks", body=body)
         if answer.task_id is not None:
             api.request("GET", f"/tasks/{answer.task_id}")
+    history = lab.history()
+    stored = (s.changes[0] for s in history.stories.values() if s.changes[0].service == api.name)
+    statement = next((maker(history, change) for change in stored), None)
     # A COMMIT that takes its time: nobody may be told of the task before it is done.
-    with api.relay.hold_commits() as hold, ThreadPoolExecutor(1) as client:
+    commits = api.relay.hold(AtCommit(statement)) if statement is not None else api.relay.hold_commits()
+    with commits as hold, ThreadPoolExecutor(1) as client:
         posted = client.submit(api.request, "POST", "/tasks", body={"title": lab.new_title()}, timeout=10)
         lab.comes(Condition("the api-service to commit", lambda _b, _n: hold.is_holding or posted.done()), 5)
         lab.watch(0.3)
@@ -124,6 +133,20 @@ def _create(lab: Lab, api: Api) -> None:
         hold.release()
         if (created := posted.result().task_id) is not None:
             api.request("GET", f"/tasks/{created}")
+    return statement
+
+
+def _cut_off(lab: Lab, api: Api, statement: str) -> None:
+    # At the very end: whether an api-service comes through a lost connection is none of this scenario's business.
+    title = lab.new_title()
+    with api.relay.hold(AtCommit(statement)) as hold, ThreadPoolExecutor(1) as client:
+        posted = client.submit(api.request, "POST", "/tasks", body={"title": title}, timeout=5 * lab.patience)
+        lab.comes(Condition("the api-service to commit", lambda _b, _n: hold.is_holding or posted.done()), 5)
+        sql = hold.held[0].sql if hold.is_holding else None
+        lab.note("commit-cut", title=title, sql=sql, answered=posted.done())
+        hold.cut()
+        posted.result()
+    lab.note("cut-off")
 
 
 def _read(lab: Lab, api: Api) -> None:
@@ -169,13 +192,14 @@ def _change(lab: Lab, api: Api) -> None:
     api.request("DELETE", f"/tasks/{unknown}")
 
 
-def _restart(lab: Lab, api: Api) -> None:
+def _restart(lab: Lab, api: Api) -> Api:
     # The client's connections are idle and open: keep-alive must not keep the service alive.
     api.process.signal(signal.SIGTERM)
     lab.wait_until(lab.has_exited(api))
     lab.note("restarted", rows=[row["id"] for row in lab.task_rows()])
     again = lab.start_api("api-again")
     again.request("GET", "/tasks?limit=100")
+    return again
 
 
 @check(
@@ -202,7 +226,34 @@ def creates(history: History) -> Judgement:
             return broken(
                 asked(post), expected="201, the task with its id, pending, one row alike", observed=problem
             )
-    return holds("three tasks created, each found by the next GET, the last with a slow COMMIT")
+    if not held.detail["held"]:
+        need(None, "the commit of the third task was not seen to come")
+    cut = history.moment("commit-cut")
+    if cut is None:  # the scenario ended before, which other checks judge
+        return holds("three tasks created, each found by the next GET, the last with a slow COMMIT")
+    return _promised_in_vain(history, cut) or holds(
+        "three tasks created, each found by the next GET, the last with a slow COMMIT; "
+        "no 201 for a task whose COMMIT was cut off"
+    )
+
+
+def _promised_in_vain(history: History, cut: Moment) -> Judgement | None:
+    title = cut.detail["title"]
+    post = need(
+        next((e for e in history.exchanges("POST") if json_of(e.request) == {"title": title}), None),
+        "the POST whose COMMIT was to be cut off was not sent",
+    )
+    sql = need(cut.detail["sql"] or cut.detail["answered"] or None, "the last commit was not seen to come")
+    stored = [s for s in history.stories.values() if s.changes[0].after("title") == title]
+    if stored or post.status is None or not 200 <= post.status < 300:
+        return None
+    return broken(
+        asked(post),
+        Evidence(cut.at, f"connection closed by the grader before: {short(str(sql), 100)}", "api-again"),
+        expected="no 201 for a task that could not be stored (503, or any other error, is fine)",
+        observed=f"status {post.status}, and no row in the table",
+        hint="Commit inside the handler, and let what goes wrong there become the answer.",
+    )
 
 
 def _creation_problem(history: History, post: HttpExchange) -> str | None:

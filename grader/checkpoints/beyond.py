@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 import signal
 
-from grader.checkpoints.evidence import ended, life, list_of, moved, said
+from grader.checkpoints.durable import AtChange, maker
+from grader.checkpoints.evidence import ended, life, list_of, moved, said, short
 from grader.checkpoints.logs import names_id
 from grader.checkpoints.recovery import POLL
 from grader.checkpoints.shutdown import finishes_the_task_in_hand
 from grader.checkpoints.worker import BUSY_SHARE, LAB, A, processes
 from grader.declare import check, scenario
+from grader.history.events import Moment
+from grader.history.tasks import Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
-from grader.lab import Lab
-from grader.model import Evidence
+from grader.lab import Condition, Lab, Task, Worker
+from grader.model import Evidence, Verdict
+from grader.wire import Hold
 
 # ---------------------------------------------------------------- fencing
 
@@ -24,27 +28,61 @@ SLEEP_WORK = 0.5
 
 @scenario(timeout=10, seconds=5)
 def sleeper(lab: Lab) -> None:
-    """A worker is stopped in the middle of its work, for longer than the timeout, and wakes up again."""
-    workers = {
-        name: lab.start_worker(name, poll=POLL, duration=SLEEP_WORK, stuck=SLEEP_TIMEOUT, ready=False)
+    """A worker is stopped for longer than the timeout, at work and then as it is about to complete a task."""
+    workers = [
+        lab.start_worker(name, poll=POLL, duration=SLEEP_WORK, stuck=SLEEP_TIMEOUT, ready=False)
         for name in ("worker-A", "worker-B")
-    }
-    for worker in workers.values():
+    ]
+    for worker in workers:
         lab.wait_until(worker.has_looked())
-    [task] = lab.insert_tasks(1)
-    name = lab.wait_for_any({w.name: w.works_on(task) for w in workers.values()})
-    asleep = workers[name]
+    [first] = lab.insert_tasks(1)
+    asleep, other = _taken_by(lab, workers, first)
+    if not _sleep_through(lab, asleep, other, first):
+        lab.note("slept-twice")  # its open transaction, or lock, keeps others away at any moment
+        return
+    history = lab.history()
+    statement = next((maker(history, c) for c in history.story(first.id).completions), None)
+    lab.give_up_unless(statement is not None, "the statement that completed a task")
+    [second] = lab.insert_tasks(1)
+    asleep, other = _taken_by(lab, workers, second)
+    with asleep.relay.hold(AtChange(str(statement)), limit=1) as hold:
+        comes = Condition("the completion", lambda _b, _n: hold.is_holding, by=asleep.name)
+        lab.comes(comes, timeout=SLEEP_WORK + 2)
+        if hold.is_holding:
+            _sleep_through(lab, asleep, other, second, hold)
+    lab.watch(0.3)
+    lab.note("slept-twice")
+
+
+def _taken_by(lab: Lab, workers: list[Worker], task: Task) -> tuple[Worker, Worker]:
+    name = lab.wait_for_any({w.name: w.works_on(task) for w in workers})
+    return next(w for w in workers if w.name == name), next(w for w in workers if w.name != name)
+
+
+def _sleep_through(lab: Lab, asleep: Worker, other: Worker, task: Task, hold: Hold | None = None) -> bool:
+    """Stop a worker until the other one has taken its task over, and wake it while that one is still at work.
+
+    Whether it could be taken over.
+    """
     asleep.signal(signal.SIGSTOP)
-    lab.note("stopped", task=task.id, service=name)
-    taken_over = lab.comes(lab.has_status(task), timeout=SLEEP_TIMEOUT + POLL + SLEEP_WORK + 3)
-    lab.note("woken", task=task.id, service=name, taken_over=taken_over)
+    sql = hold.held[0].sql if hold is not None and hold.is_holding else None
+    # The timeout need not be waited for, unless a worker measures it with a clock of its own. A row that the
+    # sleeper still has a lock on is left alone: nobody can take it over.
+    aged = lab.status_of(task) == "processing" and bool(lab.database.lockable([task.id]))
+    if aged:
+        lab.database.age([task.id], SLEEP_TIMEOUT)
+    lab.note("stopped", task=task.id, service=asleep.name, sql=sql, aged=aged)
+    taken_over = lab.comes(other.works_on(task), timeout=SLEEP_TIMEOUT + POLL + 1)
+    lab.note("woken", task=task.id, service=asleep.name, taken_over=taken_over)
     before = asleep.looks
+    if hold is not None:
+        hold.release()
     asleep.signal(signal.SIGCONT)
     lab.wait_until(lab.has_status(task))
     # Whatever it does with the old task, it does before it looks for the next one.
     looked = lab.comes(asleep.has_looked_since(before, 2), timeout=5)
-    lab.watch(0.3)
-    lab.note("awake-again", seen=looked or not asleep.is_alive)
+    lab.note("awake-again", task=task.id, seen=looked or not asleep.is_alive)
+    return taken_over
 
 
 @check(
@@ -57,17 +95,34 @@ def sleeper(lab: Lab) -> None:
 )
 def sleeper_changes_nothing(history: History) -> Judgement:
     """A worker that slept past the timeout, and whose task another one took over, wakes up and changes nothing."""
-    stopped = need(history.moment("stopped"), "no worker had a task in hand")
-    woken = need(history.moment("woken"), "the sleeper was not woken")
-    awake = need(history.moment("awake-again"), "the task was never completed")
+    need(history.moment("stopped"), "no worker had a task in hand")
+    results = [_after_sleep(history, stopped) for stopped in history.moments("stopped")]
+    for result in results:
+        if result.verdict is not Verdict.PASS:
+            return result
+    need(history.moment("slept-twice"), "the scenario came to no end")
+    was_taken = any(woken.detail["taken_over"] for woken in history.moments("woken"))
+    if was_taken and len(results) < 2:
+        need(None, "the statement that would complete the second task was not seen to come")
+    return holds(
+        "; then, stopped as it was about to complete a task: ".join(str(result.observed) for result in results),
+        *[line for result in results for line in result.evidence],
+    )
+
+
+def _after_sleep(history: History, stopped: Moment) -> Judgement:
     story = history.story(stopped.detail["task"])
-    service = stopped.detail["service"]
-    takeover = [c for c in story.claims if c.service != service and stopped.at < c.at < woken.at]
+    woken = need(_moment_of(history, "woken", story), "the sleeper was not woken")
+    awake = need(_moment_of(history, "awake-again", story), "the task was never completed")
+    service, sql = stopped.detail["service"], stopped.detail["sql"]
+    what = "at work on" if sql is None else f"held before “{short(sql, 90)}” for"
+    aged = "; its times moved past the timeout" if stopped.detail["aged"] else ""
     marks = [
-        Evidence(stopped.at, f"SIGSTOP while task {story.task} is in hand", service),
-        Evidence(woken.at, "SIGCONT", service),
+        Evidence(stopped.at, f"SIGSTOP {what} task {story.task}{aged}", service),
+        Evidence(woken.at, "SIGCONT" if sql is None else "the statement let go, and SIGCONT", service),
     ]
     proof = sorted([*life(story), *marks], key=lambda e: e.at)
+    takeover = [c for c in story.claims if c.service != service and stopped.at < c.at]
     if not woken.detail["taken_over"]:
         if len(story.completions) == 1:
             return holds("no takeover was possible while the sleeper lived; completed once after it woke", *proof)
@@ -81,10 +136,18 @@ def sleeper_changes_nothing(history: History) -> Judgement:
             *[moved(c) for c in late[:2] if not c.status_moved],
             expected="the sleeper changes nothing",
             observed=f"it changed task {story.task} {late[0].at - woken.at:.2f} s after it woke",
+            hint=None
+            if sql is None
+            else "Looking who owns the task is not enough: somebody may take it between the look and the UPDATE. "
+            "Put what must still hold into the WHERE of the UPDATE itself, and look at its row count.",
         )
     if not awake.detail["seen"]:
         need(None, "the sleeper was not seen to go on after it was woken")
     return holds("it woke up, and left the task to the one that took it over", *proof)
+
+
+def _moment_of(history: History, name: str, story: Story) -> Moment | None:
+    return next((m for m in history.moments(name) if m.detail["task"] == story.task), None)
 
 
 # ---------------------------------------------------------------- database restart

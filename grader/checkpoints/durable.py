@@ -46,6 +46,7 @@ class AtChange:
         self._shape = of
 
     def __call__(self, step: WireStep) -> bool:
+        """Whether this step is it."""
         return shape(step.sql) == self._shape
 
 
@@ -60,6 +61,7 @@ class AtCommit:
         self._open: set[int] = set()
 
     def __call__(self, step: WireStep) -> bool:
+        """Whether this step is it; to be asked about every step, in order."""
         if shape(step.sql) == self._shape:
             # Outside a transaction a write that shows is made durable by a Sync of its own, unless it is a Query;
             # of a write that does not show nobody knows, so that its Sync passes.

@@ -94,7 +94,9 @@ def completion_cut_off(lab: Lab) -> None:
     lab.note("at-work", task=task.id)
     with worker.relay.hold(AtCommit(str(statement))) as hold:
         done = lab.has_status(task)
-        held = Condition("the commit", lambda board, now: hold.is_holding or done.holds(board, now), by=worker.name)
+        held = Condition(
+            "the commit", lambda board, now: hold.is_holding or done.holds(board, now), by=worker.name
+        )
         lab.comes(held, timeout=work + 2)
         lab.note("commit-held", task=task.id, sql=hold.held[0].sql if hold.is_holding else None)
         lab.watch(LOG_WATCH * lab.patience)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from grader.checkpoints.client import client_to_client
-from grader.checkpoints.evidence import asked, life, list_of, moved
+from grader.checkpoints.evidence import asked, life, list_of, moved, short
 from grader.checkpoints.shutdown import claim_began
-from grader.checkpoints.worker import LAB, processes
+from grader.checkpoints.worker import LAB, A, processes
 from grader.declare import check, scenario
+from grader.history.board import Board
 from grader.history.tasks import Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
-from grader.lab import Lab
+from grader.lab import Condition, Lab, Worker
 from grader.model import Evidence
 
 
@@ -26,6 +27,30 @@ def oldest_row_locked(lab: Lab) -> None:
         lab.note("row-let-go")
     lab.wait_until(lab.has_status(oldest, other))
     lab.wait_until(worker.has_looked())
+    _held_claim(lab, worker)
+
+
+MANY = 20
+"""Tasks of which a claim may lock some, but never all."""
+
+
+def _held_claim(lab: Lab, worker: Worker) -> None:
+    """A claim is held inside its transaction, if it has one, while somebody else looks which tasks are free."""
+    titles = [lab.new_title() for _ in range(MANY)]
+    shown = set(titles)
+    met = worker.has_met(shown)
+    with worker.relay.hold(lambda step: met() and step.transaction == "T", limit=1) as hold:
+        tasks = lab.insert_tasks(MANY, titles=titles)
+        shown.update(task.id for task in tasks)
+
+        def is_claimed(board: Board, _now: float) -> bool:
+            return hold.is_holding or any(board.status(task.id) not in (None, "pending") for task in tasks)
+
+        claimed = lab.comes(Condition("the next claim", is_claimed, by=worker.name), timeout=2)
+        pending = [task.id for task in tasks if lab.status_of(task) == "pending"]
+        held = hold.held[0].sql if hold.is_holding and len(pending) == MANY else None
+        free = lab.database.lockable(pending) if held is not None else pending
+        lab.note("claim-held", claimed=claimed, sql=held, tasks=len(tasks), free=len(free))
 
 
 @check(
@@ -62,6 +87,18 @@ def skips_a_locked_row(history: History) -> Judgement:
             *life(oldest),
             expected=f"task {oldest.task} taken after the lock was let go",
             observed=f"task {oldest.task} stayed {oldest.status}",
+        )
+    claim = need(history.moment("claim-held"), "the scenario came to no end").detail
+    if not claim["claimed"]:
+        need(None, "the worker claimed nothing more")
+    if claim["sql"] is not None and claim["free"] == 0:
+        return broken(
+            *life(oldest),
+            Evidence(need(history.moment("claim-held"), "").at, f"held before: {short(claim['sql'], 100)}", A),
+            expected="a claim locks the task that it takes; the others stay free for other workers",
+            observed=f"while a claim is under way, all {claim['tasks']} pending tasks are locked",
+            hint="Without LIMIT 1 the SELECT locks every row that it finds; LOCK TABLE locks them all as well. "
+            "Other workers then find nothing, or wait.",
         )
     return holds(
         f"task {other.task} claimed {early[0].at - locked.at:.2f} s after it came, with task {oldest.task} locked",

@@ -23,7 +23,10 @@ from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.lab import Lab
 
-OTHER_PLANS: Final = {"enable_hashjoin": "off", "enable_mergejoin": "off", "enable_hashagg": "off"}
+OTHER_PLANS: Final = dict.fromkeys(
+    ("enable_hashjoin", "enable_mergejoin", "enable_hashagg", "enable_sort", "enable_material", "enable_memoize"),
+    "off",
+)
 """Settings under which the planner takes nested loops, which run a subselect once for each row."""
 
 UNDECIDED_SHARE: Final = 0.1
@@ -153,11 +156,7 @@ def _coverage(detail: dict[str, Any] | Any) -> str:
 def _extent(detail: Any) -> str:
     bound, level = detail.get("bound"), detail.get("all_up_to")
     if detail.get("all_within_bound"):
-        return (
-            "all there are"
-            if bound is None or not detail["left_out"]
-            else f"all with {_preemptions(bound)}"
-        )
+        return "all there are" if bound is None or not detail["left_out"] else f"all with {_preemptions(bound)}"
     if detail.get("waiting") and level is not None and level >= 0:
         return f"all with {_preemptions(level)}, and some more"
     return "not all"

@@ -9,6 +9,7 @@ from grader.checkpoints.evidence import ended, life, list_of, moved, said, sent,
 from grader.checkpoints.worker import LAB, A, processes, starts
 from grader.declare import check, scenario
 from grader.history.events import ChildrenLeft, SignalSent
+from grader.history.steps import Step
 from grader.history.tasks import Claim, Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
@@ -191,18 +192,19 @@ def _under_way(history: History, signal_: SignalSent) -> int:
     """
     before = [c for c in history.claims if c.at < signal_.at]
     slots = max((len(history.in_hand(A, c.at)) for c in before), default=1)
-    return slots - 1 + any(_sent_ahead(history, c) for c in before)
+    return slots - 1 + _sends_ahead(history, signal_.at)
 
 
-def _sent_ahead(history: History, claim: Claim) -> bool:
-    """Whether the first statement of a claim was sent before an earlier one on its connection was answered."""
-    began = claim_began(history, claim.task, claim.at)
-    line = next((c for c in history.connections if c.backend_pid == claim.change.row.backend_pid), None)
-    if line is None:
-        return False
-    earlier = [s for s in history.steps_of(A) if s.connection == line.number and s.began < claim.at]
-    ahead = [s for s in earlier if s.began <= began and s.ended is not None and s.ended > began]
-    return len(ahead) > 1
+def _sends_ahead(history: History, before: float) -> bool:
+    """Whether the worker sends a statement while the one that ends the transaction before it is not answered."""
+    last: dict[int, Step] = {}
+    for step in history.steps_of(A):
+        earlier = last.get(step.connection)
+        over = earlier is not None and earlier.state_after == "I" and step.began < (earlier.ended or 0)
+        if over and step.began < before:
+            return True
+        last[step.connection] = step
+    return False
 
 
 def claim_began(history: History, task: str, at: float) -> float:

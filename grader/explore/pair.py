@@ -20,7 +20,7 @@ from grader.history.events import (
 )
 from grader.history.recorder import Recorder
 from grader.history.tasks import FINAL
-from grader.lab import Cancelled, HeldWorker, Lab
+from grader.lab import FAR_AWAY, Cancelled, HeldWorker, Lab
 from grader.lab.held import Flight
 from grader.wire import WireStep
 
@@ -86,9 +86,20 @@ class Pair:
     ``reduced=False`` gives every step its own place in a schedule, for comparing.
     """
 
-    def __init__(self, lab: Lab, names: Sequence[str], *, reduced: bool = True) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        names: Sequence[str],
+        *,
+        reduced: bool = True,
+        recorder: Recorder | None = None,
+        poll: float = POLL,
+        stuck: float = FAR_AWAY,
+    ) -> None:
+        """``recorder``: one that is read elsewhere too; else the events of a schedule are forgotten after it."""
         self.lab = lab
-        self.recorder = Recorder(lab.clock)
+        self.recorder = recorder or Recorder(lab.clock)
+        self._is_recorder_shared = recorder is not None
         self.actors: list[Actor] = []
         self.trace = Trace()
         self.tasks: list[str] = []
@@ -107,7 +118,7 @@ class Pair:
         self._row_lock = ExitStack()
         self._is_row_held = False
         for letter, name in zip("ABCDEFG", names, strict=False):
-            worker = lab.start_held_worker(name, poll=POLL, recorder=self.recorder)
+            worker = lab.start_held_worker(name, poll=poll, stuck=stuck, recorder=self.recorder)
             self.actors.append(Actor(letter, worker))
 
     @property
@@ -158,7 +169,8 @@ class Pair:
 
         The grader holds the row of the task ``hold_row``; letting it go is a move of the schedule.
         """
-        self._keep_preamble(self.recorder.drain())
+        if not self._is_recorder_shared:
+            self._keep_preamble(self.recorder.drain())
         self.trace = Trace()
         self.tasks = list(tasks)
         self.disturbed = self.stuck = None
@@ -169,14 +181,23 @@ class Pair:
         for actor in self.actors:
             actor.rounds.task_changed()
         if hold_row is not None:
-            self._row_lock.enter_context(self.lab.database.hold_row(hold_row))
-            self._is_row_held = True
+            self.hold_row(hold_row)
             self.trace.does(f"locks the row of task {hold_row}", self.lab.clock.now())
 
     def events(self) -> list[Event]:
         """Everything of this schedule, with what one has to know of the workers' starts and connections."""
         self._take_in_changes()
         return [*self._preamble, *self.recorder.events()]
+
+    @property
+    def pids(self) -> frozenset[int]:
+        """The server processes behind everything that was granted up to now."""
+        return frozenset(self._by_pid)
+
+    @property
+    def last(self) -> Entry:
+        """The last step that has a place in the schedule."""
+        return next(line.entry for line in reversed(self.trace.lines) if line.entry.number)
 
     def status(self, task: str) -> str:
         """A task's status as everybody can see it."""
@@ -232,9 +253,51 @@ class Pair:
         self._numbered += 1
         self._grant(actor, step, self._numbered)
 
-    def _let_go(self) -> None:
+    def take_withheld(self, move: str) -> Flight:
+        """Let somebody take a step whose answer it is not told; return when the server did it, or it has to wait."""
+        actor = next(a for a in self.actors if a.letter == move[0])
+        step = dict(self._ready(actor))[move]
+        self._numbered += 1
+        entry = Entry(actor.worker.name, step.sql, self.lab.clock.now(), step, self._numbered)
+        self.trace.begin(entry)
+        if step.backend_pid is not None:
+            self._by_pid[step.backend_pid] = actor.worker.name
+        flight = actor.worker.grant(step, withhold=True)
+        actor.flights.append((flight, entry))
+        return flight
+
+    def next_step(self, move: str) -> WireStep:
+        """What somebody would send next."""
+        return dict(self._ready(next(a for a in self.actors if a.letter == move[0])))[move]
+
+    def is_fresh(self, move: str) -> bool:
+        """Whether that would be the first statement of its transaction."""
+        step = self.next_step(move)
+        return next(a for a in self.actors if a.letter == move[0]).talk(step).is_fresh
+
+    def blocked_by_grader(self) -> bool:
+        """Whether the step that was granted last waits for the row that the grader holds."""
+        actor = next(actor for actor in self.actors if actor.flights)
+        flight, entry = actor.flights[-1]
+        while not flight.is_over:
+            if self._blocker(flight.step) == GRADER and not actor.worker.wait_for(flight, 0):
+                entry.waits_for = GRADER
+                return True
+            actor.worker.wait_for(flight, _INTERVAL)
+        return False
+
+    def hold_row(self, task: str) -> None:
+        """Hold the row of a task, in the middle of a schedule."""
+        self._row_lock.enter_context(self.lab.database.hold_row(task))
+        self._is_row_held = True
+
+    def let_row_go(self) -> None:
+        """Let go of the row that is held."""
         self._row_lock.close()
         self._is_row_held = False
+
+    def _let_go(self) -> None:
+        self.let_row_go()
         self.trace.does("lets go of the row", self.lab.clock.now())
         for actor in self.actors:
             actor.rounds.wake()

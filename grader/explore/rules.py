@@ -53,7 +53,9 @@ def broken_rule(
     for task in tasks:
         story = history.story(task)
         if story.status != "completed":
-            return Broken("not-completed", task, _not_completed(story), last)
+            # What comes after the last change are looks that find nothing.
+            since = max((c.at for other in tasks for c in history.story(other).changes if c.service), default=last)
+            return Broken("not-completed", task, _not_completed(story), since)
     return None
 
 

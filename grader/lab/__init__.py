@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from grader.history.board import Board
-from grader.history.events import DocumentRead, Moment
+from grader.history.events import DocumentRead, Event, Moment
 from grader.history.recorder import Recorder
 from grader.history.timeline import SCENARIO_OVER, History
 from grader.lab.api import Answer, Api
@@ -71,7 +71,7 @@ class Lab:
         self.clock = recorder.clock
         self.is_cancelled = around.is_cancelled
         self._around = around
-        self._recorder = recorder
+        self.recorder = recorder
         self._random = random.Random(seed)
         self._timeout = timeout * around.patience
         self._observer = Observer(recorder, database.read_changes, around.is_cancelled)
@@ -85,7 +85,7 @@ class Lab:
         self._stack.close()
         self._observer.look()
         for change in self.database.read_changes():
-            self._recorder.record(change)
+            self.recorder.record(change)
 
     # ------------------------------------------------------------ tasks
 
@@ -161,7 +161,7 @@ class Lab:
         if timezone is not None:
             settings["TZ"] = timezone
         process = self._start(name, "worker", relay, settings, changed or {})
-        worker = Worker(process, relay, self._observer, self._recorder, self.patience)
+        worker = Worker(process, relay, self._observer, self.recorder, self.patience)
         if ready:
             self.wait_until(worker.has_looked())
         return worker
@@ -206,7 +206,7 @@ class Lab:
         port = free_port()
         settings = {"API_HOST": "127.0.0.1", "API_PORT": str(port)}
         process = self._start(name, "api", relay, settings, {})
-        api = Api(process, relay, f"http://127.0.0.1:{port}", self._recorder)
+        api = Api(process, relay, f"http://127.0.0.1:{port}", self.recorder)
         self._stack.callback(api.close)
         self.wait_until(Condition(f"{name} to answer", lambda _b, _n: api.answers(), by=name))
         return api
@@ -217,7 +217,7 @@ class Lab:
 
     def _open_relay(self, service: str, recorder: Recorder | None = None) -> Relay:
         relay = self._around.wire.open_relay(
-            service=service, server=self.database.address, recorder=recorder or self._recorder
+            service=service, server=self.database.address, recorder=recorder or self.recorder
         )
         self._stack.callback(relay.close)
         return relay
@@ -244,7 +244,7 @@ class Lab:
             cwd=submission.folder,
             env=service_environment(self._around.run.path / "tmp", database_url=database_url, settings=given),
             settings=told,
-            recorder=recorder or self._recorder,
+            recorder=recorder or self.recorder,
             note_process=self._around.run.note_process,
         )
         self._stack.callback(process.end)
@@ -313,13 +313,25 @@ class Lab:
     def history(self) -> History:
         """The record up to now, as the checks will see it."""
         self._observer.look()
-        return History(self._recorder.events(), self.patience)
+        return History(self.recorder.events(), self.patience)
 
     # ------------------------------------------------------------ faults and notes
 
-    def note(self, name: str, **detail: Any) -> None:
+    def note(self, name: str, **detail: Any) -> Moment:
         """Put a moment of the scenario's own into the record."""
-        self._recorder.record(Moment(at=self._recorder.clock.now(), name=name, detail=detail))
+        moment = Moment(at=self.clock.now(), name=name, detail=detail)
+        self.recorder.record(moment)
+        return moment
+
+    def events(self) -> Sequence[Event]:
+        """Everything that is in the record up to now, changes of rows included."""
+        self._observer.look(at_once=True)
+        return self.recorder.events()
+
+    def looks_of(self, worker: HeldWorker) -> int:
+        """How many statements that could find a task a worker has sent up to now."""
+        self._observer.look()
+        return self._observer.board.services[worker.name].looks
 
     @contextmanager
     def outage(self, *services: Worker | Api) -> Iterator[None]:
@@ -345,9 +357,9 @@ class Lab:
         for name, path in (("data-flow", submission.data_flow), ("answers", submission.answers)):
             document = read_document(submission.folder, path, _DOCUMENT_LIMIT)
             shown = path.relative_to(submission.folder)
-            self._recorder.record(
+            self.recorder.record(
                 DocumentRead(
-                    at=self._recorder.clock.now(),
+                    at=self.recorder.clock.now(),
                     name=name,
                     path=str(shown),
                     text=document.text,

@@ -71,9 +71,15 @@ class HeldWorker:
         self._held = self._wire.run(self._arrived((), limit), limit + _HOP)
         return bool(self._held)
 
-    def look(self) -> None:
-        """See what waits at the gate now."""
-        self._held = self._wire.call(self._sorted)
+    def connects(self, seconds: float = LATE) -> bool:
+        """Wait until it has tried to connect; False when it ended, or did not in time."""
+        limit = seconds * self._patience
+        return self._wire.run(self._connected(limit), limit + _HOP) and self.relay.arrivals > 0
+
+    def reacts(self, seconds: float) -> bool:
+        """Give it the time to do something about a signal while it waits for an answer: to end, or to hang up."""
+        limit = seconds * self._patience
+        return self._wire.run(self._hung_up(limit), limit + _HOP)
 
     def grant(self, step: WireStep, *, withhold: bool = False, alone: bool = True) -> Flight:
         """Let a step go; return when it is answered and the next one has arrived, or soon if it has to wait.
@@ -100,14 +106,6 @@ class HeldWorker:
         limit = (OTHERS_WAIT if known or not alone else LATE) * self._patience
         self._held = self._wire.run(self._arrived(known, limit), limit + _HOP)
 
-    def release(self, step: WireStep) -> None:
-        """Give the answer that was withheld of this step to the worker."""
-        self._wire.call(lambda: self._release(step))
-
-    def withheld(self) -> WireStep | None:
-        """The step whose answer is withheld."""
-        return next((step for step in self._wire.call(self._sorted) if step.answer is not None), None)
-
     def open(self) -> None:
         """Let everything pass from now on."""
         self._wire.call(self._gate.open)
@@ -130,9 +128,12 @@ class HeldWorker:
     def _sorted(self) -> tuple[WireStep, ...]:
         return tuple(sorted(self._gate.held, key=lambda step: step.connection))
 
-    def _release(self, step: WireStep) -> None:
-        if any(held is step for held in self._gate.held):
-            self._gate.release(step)
+    async def _connected(self, limit: float) -> bool:
+        return await _until(self._gate.bell, lambda: self.relay.arrivals > 0 or not self.is_alive, limit)
+
+    async def _hung_up(self, limit: float) -> bool:
+        before = len(self._gate.held)
+        return await _until(self._gate.bell, lambda: len(self._gate.held) < before or not self.is_alive, limit)
 
     async def _granted(
         self, step: WireStep, known: tuple[WireStep, ...], withhold: bool, limit: float

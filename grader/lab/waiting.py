@@ -50,9 +50,12 @@ class Observer:
         self._known = 0
         self._rows_read_at = -1.0
 
-    def look(self) -> None:
-        """Take in everything that happened up to now, row changes included."""
-        if self._absorb() or self._recorder.clock.now() - self._rows_read_at > _READ_ROWS_AT_LEAST:
+    def look(self, *, at_once: bool = False) -> None:
+        """Take in everything that happened up to now; row changes if there can be any, or it is a while ago.
+
+        ``at_once``: row changes in any case.
+        """
+        if self._absorb() or at_once or self._recorder.clock.now() - self._rows_read_at > _READ_ROWS_AT_LEAST:
             self._rows_read_at = self._recorder.clock.now()
             for change in self._read_changes():
                 self._recorder.record(change)

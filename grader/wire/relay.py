@@ -59,6 +59,8 @@ class Relay:
         self._server = server
         self._recorder = recorder
         self._numbers = numbers or itertools.count(1)
+        self.arrivals = 0
+        """How often a client has connected, up to now."""
         self._connections: dict[int, Connection] = {}
         self._listening: asyncio.Server | None = None
         self._mode: Mode = "refusing"
@@ -151,6 +153,8 @@ class Relay:
             self._listening = None
 
     def _arrived(self) -> Side:
+        self.arrivals += 1
+        self.gate.bell.ring()
         number = next(self._numbers)
         connection = Connection(
             number, self.service, self._server, self._recorder, self.gate, lambda gone: self._forget(gone)

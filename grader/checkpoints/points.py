@@ -1,0 +1,128 @@
+"""A signal at every point of one task's life: 3b.crash-points and x.signal-points."""
+
+from __future__ import annotations
+
+import signal
+
+from grader.checkpoints.worker import LAB, processes
+from grader.declare import check, scenario
+from grader.explore import Points, broken_point, point_lanes
+from grader.history.events import Moment
+from grader.history.timeline import History
+from grader.judgement import Judgement, broken, holds, need
+from grader.lab import Lab
+
+
+@scenario(timeout=10, seconds=4)
+def killed_at_even_points(lab: Lab) -> None:
+    """A worker is killed at every second point of a task's life, and another one finds what it left."""
+    Points(lab, signal.SIGKILL).run(0, 2)
+
+
+@scenario(timeout=10, seconds=4)
+def killed_at_odd_points(lab: Lab) -> None:
+    """The same at the points in between."""
+    Points(lab, signal.SIGKILL).run(1, 2)
+
+
+@scenario(timeout=10, seconds=4)
+def stopped_at_even_points(lab: Lab) -> None:
+    """A worker gets SIGTERM at every second point of a task's life, and while it connects."""
+    Points(lab, signal.SIGTERM).run(0, 2)
+
+
+@scenario(timeout=10, seconds=4)
+def stopped_at_odd_points(lab: Lab) -> None:
+    """The same at the points in between."""
+    Points(lab, signal.SIGTERM).run(1, 2)
+
+
+@check(
+    "3b.crash-points",
+    points=4,
+    on=(killed_at_even_points, killed_at_odd_points),
+    after=processes,
+    hint="Ask at each step: if the worker dies here, what does the table say? A task may be pending, or processing "
+    "until the timeout has passed; work that was completed must not be found again.",
+    read=f"{LAB}#every-crash-point",
+)
+def survives_every_crash(even: History, odd: History) -> Judgement:
+    """A worker is killed at each step of a task's life: the task is completed in the end, once, by another one."""
+    return _judge(
+        (even, odd),
+        expected="the task completed in the end, by another worker, and once",
+        words="killed",
+    )
+
+
+@check(
+    "x.signal-points",
+    points=2,
+    on=(stopped_at_even_points, stopped_at_odd_points),
+    after=processes,
+    hint="Install the handlers before anything else; let them set a flag and do no more; look at the flag only where "
+    "nothing is in hand.",
+    read=f"{LAB}#signals-at-every-step",
+)
+def bears_every_signal(even: History, odd: History) -> Judgement:
+    """A worker gets SIGTERM at each step of a task's life: exit status 0, nothing left processing, nothing lost."""
+    return _judge(
+        (even, odd),
+        expected="exit status 0, and the task completed or still pending",
+        words="told to stop",
+    )
+
+
+def _judge(histories: tuple[History, ...], *, expected: str, words: str) -> Judgement:
+    coverage = _coverage(histories)
+    for history in histories:
+        for point in history.moments("point"):
+            again = _times_broken(history, point)
+            rule = broken_point(history, point)
+            if rule is None or _not_again(history, point):
+                continue
+            return broken(
+                expected=expected,
+                observed=rule.sentence,
+                coverage=coverage,
+                counterexample=point_lanes(history, point, again),
+            )
+    for history in histories:
+        once = history.moment("not-again")
+        if once is not None:
+            need(
+                None,
+                f"{once.detail['signal']} at step {once.detail['step']} broke a rule, and not when tried again",
+            )
+        reason = history.moment("no-points")
+        need(history.moment("points"), reason.detail["reason"] if reason else "the points were not tried")
+    if not any(history.moments("point") for history in histories):
+        need(None, "no worker came to a point at which a signal could be sent")
+    count = sum(len(history.moments("point")) for history in histories)
+    return holds(f"{words} at {count} points, and nothing was lost", coverage=coverage)
+
+
+def _times_broken(history: History, point: Moment) -> int:
+    return sum(
+        _is_same(point, other) and broken_point(history, other) is not None for other in history.moments("point")
+    )
+
+
+def _not_again(history: History, point: Moment) -> bool:
+    """Whether the point was tried again, and held."""
+    return any(
+        _is_same(point, other) and broken_point(history, other) is None for other in history.moments("point")
+    )
+
+
+def _is_same(point: Moment, other: Moment) -> bool:
+    return all(point.detail[key] == other.detail[key] for key in ("signal", "step", "where"))
+
+
+def _coverage(histories: tuple[History, ...]) -> str:
+    ends = [moment for history in histories for moment in history.moments("points")]
+    places = {(m.detail["step"], m.detail["where"]) for history in histories for m in history.moments("point")}
+    every = max((moment.detail["all"] for moment in ends), default=0)
+    missed = sum(len(history.moments("point-missed")) for history in histories)
+    text = f"{len(places)} of {every} points"
+    return text + (f"; at {missed} the worker did not come there" if missed else "")

@@ -1,0 +1,272 @@
+"""One task's life, and a signal at every point of it."""
+
+from __future__ import annotations
+
+import re
+import signal
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, Final, Literal, assert_never
+
+from grader.explore.pair import Pair, Undecided
+from grader.explore.point_rules import broken_point
+from grader.history.events import Moment, StepEnded
+from grader.history.timeline import History
+from grader.lab import Condition, HeldWorker, Lab, Task
+
+Where = Literal["before", "answer", "waiting", "connecting"]
+"""Before the server saw the step; after the server did it, the answer withheld; while it waits for a lock; while
+the worker connects."""
+
+POLL: Final = 0.05
+TIMEOUT: Final = 2.0
+"""WORKER_POLL_INTERVAL and WORKER_STUCK_TIMEOUT of all workers here, in seconds."""
+
+REACTION: Final = 0.06
+"""Seconds in which a worker that waits for an answer may do something about a signal, before the answer is given."""
+
+LONGEST_EXIT: Final = 5.0
+"""Seconds in which a worker has to be gone, once it is told everything it waits for."""
+
+AGED: Final = 60.0
+"""Seconds by which the moments in a row are moved into the past, so that nobody has to wait for the timeout."""
+
+SOON: Final = 0.6
+"""Seconds in which a task comes to its end if moving its moments was enough."""
+
+REPEATS: Final = 3
+"""So often a point that breaks a rule is tried; it has to break it every time."""
+
+CONNECTING: Final = "(connects to the database)"
+
+
+@dataclass(frozen=True, slots=True)
+class LifeStep:
+    """A step of one task's life. ``number`` counts from 1; ``may_wait``: another one's row lock can hold it up."""
+
+    number: int
+    sql: str
+    may_wait: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where a signal comes: at step ``number`` of the life (0: before any)."""
+
+    number: int
+    sql: str
+    where: Where
+
+
+def life(lab: Lab) -> list[LifeStep]:
+    """The steps of one task's life, from the poll that finds it to the first one after its completion.
+
+    Raises Undecided when a worker by itself does not bring a task to its end.
+    """
+    with closing(Pair(lab, ("worker-L",), poll=POLL, stuck=TIMEOUT)) as pair:
+        pair.park()
+        [task] = lab.insert_tasks(1)
+        pair.begin([task.id])
+        steps: list[LifeStep] = []
+        done_at: int | None = None
+        while moves := pair.moves():
+            fresh, sql = pair.is_fresh(moves[0]), pair.next_step(moves[0]).sql
+            pair.take(moves[0])
+            # A transaction's later statements have the row already, and wait for nobody.
+            steps.append(LifeStep(len(steps) + 1, sql, may_wait=fresh and _writes(sql, pair.last.answer)))
+            if pair.is_done and done_at is None:
+                done_at = len(steps)
+        if done_at is None:
+            raise Undecided("a worker by itself did not complete a task while its statements were held one by one")
+    lab.wait_until_backends_gone()
+    return steps[: done_at + 1]
+
+
+def _writes(sql: str, answer: StepEnded | None) -> bool:
+    if answer is None or not answer.rows:
+        return False
+    is_call = answer.tag.startswith(("CALL", "SELECT")) and not re.search(r"\bfrom\b", sql, re.IGNORECASE)
+    return is_call or answer.tag.startswith("UPDATE")
+
+
+def points_of(steps: list[LifeStep], *, connecting: bool) -> list[Point]:
+    """Every point of a life."""
+    found = [Point(0, CONNECTING, "connecting")] if connecting else []
+    for step in steps:
+        found.append(Point(step.number, step.sql, "before"))
+        if step.may_wait:
+            found.append(Point(step.number, step.sql, "waiting"))
+        found.append(Point(step.number, step.sql, "answer"))
+    return found
+
+
+class Points:
+    """Sends a signal at some of the points, one after the other; notes what came of each, and what broke a rule."""
+
+    def __init__(self, lab: Lab, number: signal.Signals) -> None:
+        self.lab = lab
+        self.signal = number
+        self._count = 0
+
+    def run(self, lane: int, lanes: int) -> None:
+        """Every ``lanes``-th point, from the ``lane``-th on."""
+        kill = self.signal is signal.SIGKILL
+        try:
+            every = points_of(life(self.lab), connecting=not kill)
+        except Undecided as reason:
+            self.lab.note("no-points", reason=str(reason))
+            return
+        rescuer = self._start_rescuer() if kill else None
+        tried = 0
+        for point in every[lane::lanes]:
+            tried += 1
+            if not self._holds(point, rescuer):
+                break
+        self.lab.note("points", signal=self.signal.name, tried=tried, mine=len(every[lane::lanes]), all=len(every))
+
+    def _holds(self, point: Point, rescuer: HeldWorker | None) -> bool:
+        """Try a point, again if it breaks a rule; False when it did every time."""
+        seen = 0
+        while seen < REPEATS:
+            moment = self._try(point, rescuer)
+            if moment is None or broken_point(History(self.lab.events(), self.lab.patience), moment) is None:
+                break
+            seen += 1
+        if seen == REPEATS:
+            return False
+        if seen:
+            self.lab.note("not-again", signal=self.signal.name, step=point.number, where=point.where, seen=seen)
+        return True
+
+    # ------------------------------------------------------------ one point
+
+    def _try(self, point: Point, rescuer: HeldWorker | None) -> Moment | None:
+        """Bring a new worker to the point and send the signal; None when it did not come there."""
+        self._count += 1
+        name = f"worker-{self._count}"
+        began = self.lab.clock.now()
+        try:
+            if point.where == "connecting":
+                return self._while_connecting(point, name, began)
+            with closing(Pair(self.lab, (name,), recorder=self.lab.recorder, poll=POLL, stuck=TIMEOUT)) as victim:
+                victim.park()
+                task = self._task()
+                victim.begin([task.id])
+                self._bring_to(victim, point, task)
+                if rescuer is not None:
+                    return self._kill(victim, point, task, began, rescuer)
+                return self._stop(victim, point, task, began)
+        except Undecided as reason:
+            self.lab.note("point-missed", step=point.number, where=point.where, reason=str(reason))
+            return None
+
+    def _task(self) -> Task:
+        """A new pending task, and no other one."""
+        self.lab.database.finish_tasks()
+        return self.lab.insert_tasks(1)[0]
+
+    def _bring_to(self, victim: Pair, point: Point, task: Task) -> None:
+        """Raises Undecided when it does not come there."""
+        for _ in range(point.number - 1):
+            moves = victim.moves()
+            if not moves:
+                raise Undecided(f"this time there was no step {point.number}")
+            victim.take(moves[0])
+        moves = victim.moves()
+        if not moves or victim.next_step(moves[0]).sql != point.sql:
+            raise Undecided(f"this time step {point.number} was another one")
+        match point.where:
+            case "before" | "connecting":
+                pass
+            case "answer":
+                victim.take_withheld(moves[0])
+            case "waiting":
+                victim.hold_row(task.id)
+                victim.take(moves[0])
+                if not victim.blocked_by_grader():
+                    raise Undecided("the step did not have to wait for the row's lock")
+            case _:
+                assert_never(point.where)
+
+    def _kill(self, victim: Pair, point: Point, task: Task, began: float, rescuer: HeldWorker) -> Moment:
+        lab, worker = self.lab, victim.actors[0].worker
+        at = lab.clock.now()
+        worker.signal(signal.SIGKILL)
+        worker.process.wait(LONGEST_EXIT * lab.patience)
+        if point.where == "waiting":
+            victim.let_row_go()
+        pids = victim.pids
+        lab.wait_until(
+            Condition(
+                "the server to notice the kill", lambda _b, _n: pids.isdisjoint(lab.database.service_backends())
+            )
+        )
+        left = lab.status_of(task)
+        done = self._rescue(rescuer, task)
+        return self._note(point, task, worker.name, began, at, left=left, rescuer=rescuer.name, done=done)
+
+    def _rescue(self, rescuer: HeldWorker, task: Task) -> bool:
+        """Let the other worker do what is left to do; whether the task was completed in time."""
+        lab = self.lab
+        if lab.status_of(task) == "processing":
+            lab.database.age([task.id], AGED)
+        is_done = lab.has_status(task)
+        rescuer.open()
+        # A submission that goes by a clock of its own gets the time that it needs.
+        done = lab.comes(is_done, SOON) or lab.comes(is_done, TIMEOUT + 3 * POLL + 1)
+        if done:
+            # Time for somebody who does not know that it is done to do it again.
+            looks = lab.looks_of(rescuer)
+            lab.comes(Condition("another look", lambda _b, _n: lab.looks_of(rescuer) > looks + 1), 4 * POLL)
+        rescuer.close()
+        rescuer.arrive()
+        return done
+
+    def _stop(self, victim: Pair, point: Point, task: Task, began: float) -> Moment:
+        worker = victim.actors[0].worker
+        at = self.lab.clock.now()
+        worker.signal(self.signal)
+        worker.reacts(REACTION)
+        if point.where == "waiting":
+            victim.let_row_go()
+        return self._gone(worker, point, task, began, at)
+
+    def _while_connecting(self, point: Point, name: str, began: float) -> Moment:
+        task = self._task()
+        worker = self.lab.start_held_worker(name, poll=POLL, stuck=TIMEOUT, stalled=True)
+        try:
+            if not worker.connects():
+                raise Undecided("it did not connect")
+            at = self.lab.clock.now()
+            worker.signal(self.signal)
+            worker.reacts(REACTION)
+            worker.relay.accept()
+            return self._gone(worker, point, task, began, at)
+        finally:
+            worker.end()
+
+    def _gone(self, worker: HeldWorker, point: Point, task: Task, began: float, at: float) -> Moment:
+        worker.open()
+        status = worker.process.wait(LONGEST_EXIT * self.lab.patience)
+        left = self.lab.status_of(task)
+        return self._note(point, task, worker.name, began, at, left=left, exited=status)
+
+    def _note(self, point: Point, task: Task, service: str, began: float, at: float, **came: Any) -> Moment:
+        return self.lab.note(
+            "point",
+            signal=self.signal.name,
+            step=point.number,
+            where=point.where,
+            sql=point.sql,
+            task=task.id,
+            title=task.title,
+            service=service,
+            began=began,
+            sent=at,
+            **came,
+        )
+
+    def _start_rescuer(self) -> HeldWorker:
+        rescuer = self.lab.start_held_worker("worker-R", poll=POLL, stuck=TIMEOUT)
+        rescuer.arrive()
+        return rescuer
