@@ -10,6 +10,7 @@ from grader.checkpoints import (
     api,
     beyond,
     documents,
+    health,
     logs,
     points,
     polling,
@@ -25,6 +26,7 @@ from grader.declare import PARTS, Check, Scenario
 from grader.errors import BadCall, Internal
 
 _TOPICS: tuple[ModuleType, ...] = (
+    health,
     api,
     validation,
     worker,

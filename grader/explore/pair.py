@@ -253,8 +253,8 @@ class Pair:
         self._numbered += 1
         self._grant(actor, step, self._numbered)
 
-    def take_withheld(self, move: str) -> Flight:
-        """Let somebody take a step whose answer it is not told; return when the server did it, or it has to wait."""
+    def take_withheld(self, move: str) -> bool:
+        """Let somebody take a step whose answer it is not told; whether the server did it in time."""
         actor = next(a for a in self.actors if a.letter == move[0])
         step = dict(self._ready(actor))[move]
         self._numbered += 1
@@ -264,7 +264,7 @@ class Pair:
             self._by_pid[step.backend_pid] = actor.worker.name
         flight = actor.worker.grant(step, withhold=True)
         actor.flights.append((flight, entry))
-        return flight
+        return flight.is_over or actor.worker.wait_for(flight, SLOWEST)
 
     def next_step(self, move: str) -> WireStep:
         """What somebody would send next."""

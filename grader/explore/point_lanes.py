@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from grader.explore.point_rules import broken_point
 from grader.explore.trace import GRADER
-from grader.explore.visible import ends_transaction, is_plumbing
+from grader.explore.visible import ends_transaction, has_no_effect
 from grader.history.events import Moment, ServiceExited, SignalSent
 from grader.history.sql import bare
 from grader.history.steps import Step
@@ -14,31 +16,29 @@ from grader.history.words import change_words, short
 from grader.model import Counterexample, LaneStep
 
 SHOWN_AFTER = 12
-"""Statements after the signal that are shown."""
+"""Lines after the signal that are shown."""
 
 _SQL = 400
+_MESSAGE = 120
 
 
 def point_lanes(history: History, point: Moment, seen: int) -> Counterexample:
     """What the worker did up to the signal, and what came of its task. ``seen``: how often it was seen."""
     detail = point.detail
-    service, began, end = detail["service"], detail["began"], point.at
-    others = [name for name in (detail.get("rescuer"),) if name]
-    changes = [c for c in history.story(detail["task"]).changes if c.service and began <= c.at <= end + 1]
-    told: list[tuple[float, LaneStep]] = [
-        (step.began, _told(step, changes))
-        for step in history.steps
-        if step.service in (service, *others) and began <= step.began <= end and _is_shown(step, service, changes)
-    ]
-    told = _from_first_meeting(told, detail["sent"])
+    service, rescuer = detail["service"], detail.get("rescuer")
+    changes = [c for c in history.story(detail["task"]).changes if c.service]
+    told = [(step.began, _told(step, changes)) for step in _steps(history, point, changes)]
+    _mark(told, point)
     told += [(e.at, LaneStep(0, GRADER, f"{e.signal} to {service}")) for e in _signals(history, service)]
     told += [(e.at, LaneStep(0, service, _ended(e))) for e in _exits(history, service)]
     told.sort(key=lambda pair: pair[0])
-    steps = [_numbered(number, step) for number, (_, step) in enumerate(told, start=1)]
+    before = [step for at, step in told if at <= detail["sent"]]
+    after = [step for at, step in told if at > detail["sent"]]
+    shown = [*before, *after[:SHOWN_AFTER]]
     rule = broken_point(history, point)
     return Counterexample(
-        lanes=(service, GRADER, *others),
-        steps=tuple(steps),
+        lanes=(service, GRADER, rescuer) if rescuer else (service, GRADER),
+        steps=tuple(dataclasses.replace(step, number=number) for number, step in enumerate(shown, start=1)),
         setup=f"task {detail['task']} is pending, “{short(detail['title'], 60)}”",
         rule=rule.sentence if rule else "",
         schedule=f"{detail['signal']} {detail['where']} {detail['step']}",
@@ -46,24 +46,34 @@ def point_lanes(history: History, point: Moment, seen: int) -> Counterexample:
     )
 
 
-def _numbered(number: int, step: LaneStep) -> LaneStep:
-    return LaneStep(
-        number, step.lane, step.text, step.result, step.transaction, step.waits_for, False, step.changes
+def _steps(history: History, point: Moment, changes: list[Change]) -> list[Step]:
+    """The worker's own from the task's insert on; of the other one's those that changed the task, or failed."""
+    detail = point.detail
+    found = []
+    for step in history.steps:
+        if not detail["inserted"] <= step.began <= point.at or has_no_effect(step.sql):
+            continue
+        is_rescue = step.service == detail.get("rescuer") and (_changes_of(step, changes) or step.sqlstate)
+        if step.service == detail["service"] or is_rescue:
+            found.append(step)
+    return found
+
+
+def _mark(told: list[tuple[float, LaneStep]], point: Moment) -> None:
+    """Say at the step in question what the signal found."""
+    detail = point.detail
+    if detail["where"] == "before":
+        held = LaneStep(0, detail["service"], _sql(detail["sql"]), "held: the server does not see it")
+        told.append((detail["sent"], held))
+        return
+    mine = [i for i, (at, step) in enumerate(told) if at <= detail["sent"] and step.lane == detail["service"]]
+    if not mine or detail["where"] == "connecting":
+        return
+    at, step = told[mine[-1]]
+    words = (
+        "the worker is not told" if detail["where"] == "answer" else "it waits for the grader, which holds the row"
     )
-
-
-def _is_shown(step: Step, service: str, changes: list[Change]) -> bool:
-    if step.service == service:
-        return not is_plumbing(step.sql) or ends_transaction(step.sql)
-    return bool(_changes_of(step, changes)) or bool(step.sqlstate)
-
-
-def _from_first_meeting(told: list[tuple[float, LaneStep]], sent: float) -> list[tuple[float, LaneStep]]:
-    """Without the polls before the task was there, and no more after the signal than one can read."""
-    before = [pair for pair in told if pair[0] <= sent]
-    met = next((i for i, (_, step) in enumerate(before) if step.changes or "nothing" not in step.result), 0)
-    after = [pair for pair in told if pair[0] > sent]
-    return before[max(met - 1, 0) :] + after[:SHOWN_AFTER]
+    told[mine[-1]] = (at, dataclasses.replace(step, result=f"{step.result}; {words}"))
 
 
 def _changes_of(step: Step, changes: list[Change]) -> list[Change]:
@@ -75,20 +85,22 @@ def _told(step: Step, changes: list[Change]) -> LaneStep:
     return LaneStep(
         0,
         step.service,
-        short(bare(step.sql) or step.sql, _SQL),
+        _sql(step.sql),
         _result(step),
         step.state_after,
-        None,
-        False,
-        tuple(change_words(change) for change in _changes_of(step, changes)),
+        changes=tuple(change_words(change) for change in _changes_of(step, changes)),
     )
+
+
+def _sql(sql: str) -> str:
+    return short(bare(sql) or sql, _SQL)
 
 
 def _result(step: Step) -> str:
     if step.ended is None:
         return "no answer"
     if step.sqlstate:
-        return f"error {step.sqlstate}: {short(step.message or '', 120)}"
+        return f"error {step.sqlstate}: {short(step.message or '', _MESSAGE)}"
     if ends_transaction(step.sql):
         return "done"
     if step.rows == 0:

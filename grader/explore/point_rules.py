@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from grader.explore.rules import Broken, Rule
 from grader.history.events import Moment
+from grader.history.sql import bare
 from grader.history.tasks import Story
 from grader.history.timeline import History
+from grader.history.words import short
 
 _WHERE = {
-    "before": "before the server saw step {step}",
-    "answer": "after step {step} was done, before the worker knew",
-    "waiting": "while step {step} waited for a lock",
-    "connecting": "while it was connecting",
+    "before": "before the server saw {sql}",
+    "answer": "after the server did {sql}, before the worker knew",
+    "waiting": "while {sql} waited for a lock",
+    "connecting": "while the worker was connecting",
 }
+_SQL_SHOWN = 60
 
 
 def place_words(point: Moment) -> str:
-    """``SIGKILL after step 4 was done, before the worker knew``."""
+    """``SIGKILL after the server did COMMIT, before the worker knew``."""
     detail = point.detail
-    return f"{detail['signal']} {_WHERE[detail['where']].format(step=detail['step'])}"
+    sql = short(bare(detail["sql"]) or "COMMIT", _SQL_SHOWN)
+    return f"{detail['signal']} {_WHERE[detail['where']].format(sql=sql)}"
 
 
 def broken_point(history: History, point: Moment) -> Broken | None:
@@ -40,7 +44,7 @@ def _after_kill(story: Story, point: Moment) -> Broken | None:
             f"task {task} is {status}, and another worker does not bring it to its end",
             point,
         )
-    done = [change for change in story.completions if change.at >= detail["began"]]
+    done = [change for change in story.completions if change.at >= detail["inserted"]]
     if len(done) > 1:
         text = f"task {task} was completed twice, by {done[0].service} and by {done[1].service}"
         return _broken("completed-twice", task, text, point)
@@ -63,8 +67,8 @@ def _after_stop(story: Story, point: Moment) -> Broken | None:
         return _broken("not-completed", task, f"task {task} {state}", point)
     if detail["exited"] != 0:
         status = detail["exited"]
-        how = f"exit status {status}" if status > 0 else f"ended by signal {-status}"
-        return _broken("worker-ended", task, f"{detail['service']} ended with {how}", point)
+        how = f"ended with exit status {status}" if status > 0 else f"was ended by signal {-status}"
+        return _broken("worker-ended", task, f"{detail['service']} {how}", point)
     return None
 
 

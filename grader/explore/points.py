@@ -19,7 +19,7 @@ Where = Literal["before", "answer", "waiting", "connecting"]
 the worker connects."""
 
 POLL: Final = 0.05
-TIMEOUT: Final = 2.0
+TIMEOUT: Final = 3.0
 """WORKER_POLL_INTERVAL and WORKER_STUCK_TIMEOUT of all workers here, in seconds."""
 
 REACTION: Final = 0.06
@@ -42,19 +42,28 @@ CONNECTING: Final = "(connects to the database)"
 
 @dataclass(frozen=True, slots=True)
 class LifeStep:
-    """A step of one task's life. ``number`` counts from 1; ``may_wait``: another one's row lock can hold it up."""
+    """A step of one task's life. ``number`` counts from 1, ``turn`` the steps with the same text.
+
+    ``may_wait``: another one's row lock can hold it up.
+    """
 
     number: int
     sql: str
+    turn: int
     may_wait: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Where a signal comes: at step ``number`` of the life (0: before any)."""
+    """Where a signal comes: at step ``number`` of the life (0: before any).
+
+    A worker comes there with the ``turn``-th statement that reads ``sql``; by that it is found again, even if a
+    sign of life on another connection comes in between this time.
+    """
 
     number: int
     sql: str
+    turn: int
     where: Where
 
 
@@ -73,7 +82,9 @@ def life(lab: Lab) -> list[LifeStep]:
             fresh, sql = pair.is_fresh(moves[0]), pair.next_step(moves[0]).sql
             pair.take(moves[0])
             # A transaction's later statements have the row already, and wait for nobody.
-            steps.append(LifeStep(len(steps) + 1, sql, may_wait=fresh and _writes(sql, pair.last.answer)))
+            may_wait = fresh and _writes(sql, pair.last.answer)
+            turn = sum(step.sql == sql for step in steps) + 1
+            steps.append(LifeStep(len(steps) + 1, sql, turn, may_wait))
             if pair.is_done and done_at is None:
                 done_at = len(steps)
         if done_at is None:
@@ -91,12 +102,12 @@ def _writes(sql: str, answer: StepEnded | None) -> bool:
 
 def points_of(steps: list[LifeStep], *, connecting: bool) -> list[Point]:
     """Every point of a life."""
-    found = [Point(0, CONNECTING, "connecting")] if connecting else []
+    found = [Point(0, CONNECTING, 1, "connecting")] if connecting else []
     for step in steps:
-        found.append(Point(step.number, step.sql, "before"))
+        found.append(Point(step.number, step.sql, step.turn, "before"))
         if step.may_wait:
-            found.append(Point(step.number, step.sql, "waiting"))
-        found.append(Point(step.number, step.sql, "answer"))
+            found.append(Point(step.number, step.sql, step.turn, "waiting"))
+        found.append(Point(step.number, step.sql, step.turn, "answer"))
     return found
 
 
@@ -144,13 +155,14 @@ class Points:
         """Bring a new worker to the point and send the signal; None when it did not come there."""
         self._count += 1
         name = f"worker-{self._count}"
-        began = self.lab.clock.now()
+        self.lab.database.finish_tasks()
         try:
             if point.where == "connecting":
-                return self._while_connecting(point, name, began)
+                return self._while_connecting(point, name)
             with closing(Pair(self.lab, (name,), recorder=self.lab.recorder, poll=POLL, stuck=TIMEOUT)) as victim:
                 victim.park()
-                task = self._task()
+                began = self.lab.clock.now()
+                [task] = self.lab.insert_tasks(1)
                 victim.begin([task.id])
                 self._bring_to(victim, point, task)
                 if rescuer is not None:
@@ -160,26 +172,22 @@ class Points:
             self.lab.note("point-missed", step=point.number, where=point.where, reason=str(reason))
             return None
 
-    def _task(self) -> Task:
-        """A new pending task, and no other one."""
-        self.lab.database.finish_tasks()
-        return self.lab.insert_tasks(1)[0]
-
     def _bring_to(self, victim: Pair, point: Point, task: Task) -> None:
         """Raises Undecided when it does not come there."""
-        for _ in range(point.number - 1):
-            moves = victim.moves()
-            if not moves:
-                raise Undecided(f"this time there was no step {point.number}")
+        turn = 0
+        while moves := victim.moves():
+            turn += victim.next_step(moves[0]).sql == point.sql
+            if turn == point.turn:
+                break
             victim.take(moves[0])
-        moves = victim.moves()
-        if not moves or victim.next_step(moves[0]).sql != point.sql:
-            raise Undecided(f"this time step {point.number} was another one")
+        else:
+            raise Undecided("this time it took another way")
         match point.where:
             case "before" | "connecting":
                 pass
             case "answer":
-                victim.take_withheld(moves[0])
+                if not victim.take_withheld(moves[0]):
+                    raise Undecided("the step was not done in time")
             case "waiting":
                 victim.hold_row(task.id)
                 victim.take(moves[0])
@@ -231,8 +239,9 @@ class Points:
             victim.let_row_go()
         return self._gone(worker, point, task, began, at)
 
-    def _while_connecting(self, point: Point, name: str, began: float) -> Moment:
-        task = self._task()
+    def _while_connecting(self, point: Point, name: str) -> Moment:
+        began = self.lab.clock.now()
+        [task] = self.lab.insert_tasks(1)
         worker = self.lab.start_held_worker(name, poll=POLL, stuck=TIMEOUT, stalled=True)
         try:
             if not worker.connects():
@@ -261,7 +270,7 @@ class Points:
             task=task.id,
             title=task.title,
             service=service,
-            began=began,
+            inserted=began,
             sent=at,
             **came,
         )

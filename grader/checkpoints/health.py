@@ -1,0 +1,86 @@
+"""Part 2: whether /health tells the truth."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from grader.checkpoints.api import LAB
+from grader.checkpoints.evidence import asked
+from grader.declare import check, scenario
+from grader.history.events import HttpExchange
+from grader.history.timeline import History
+from grader.judgement import Judgement, broken, holds, need
+from grader.lab import Api, Condition, Lab
+
+HEALTH_LIMIT = 2.0
+"""Seconds within which the contract wants an answer from /health."""
+_SLACK = 0.5
+"""Seconds that starting a request and reading its answer may add on a quiet machine."""
+
+
+@scenario(timeout=10, seconds=6)
+def database_gone_for_the_api(lab: Lab) -> None:
+    """/health is asked while the database is up, busy, gone, silent, and back."""
+    api = lab.start_api()
+    limit = (HEALTH_LIMIT + 2) * lab.patience
+    _health(lab, api, "up", limit)
+    with ThreadPoolExecutor(2) as others, lab.database.hold_table("ACCESS EXCLUSIVE"):
+        lab.note("table-locked")
+        for _ in range(2):
+            others.submit(api.request, "GET", "/tasks", timeout=30)
+        lab.watch(0.2)
+        _health(lab, api, "busy", limit)
+    with lab.outage(api):
+        _health(lab, api, "gone", limit)
+    lab.comes(_healthy(api), timeout=5)
+    _health(lab, api, "back", limit)
+    api.relay.stall()
+    _health(lab, api, "silent", limit)
+    api.relay.accept()
+
+
+def _health(lab: Lab, api: Api, phase: str, limit: float) -> None:
+    lab.note("asks-health", phase=phase)
+    api.request("GET", "/health", timeout=limit)
+
+
+def _healthy(api: Api) -> Condition:
+    return Condition("/health to answer 200 again", lambda _b, _n: api.request("GET", "/health").status == 200)
+
+
+@check(
+    "2.health",
+    points=1,
+    on=database_gone_for_the_api,
+    hint="Ask the database for something small on every request, on a connection of its own, and answer 503 "
+    "yourself when that takes longer than a second; a handler that blocks must not keep /health waiting.",
+    read=f"{LAB}#the-api-service-you-bring",
+)
+def health_tells_the_truth(history: History) -> Judgement:
+    """/health answers 200 when the database answers and 503 when it does not, within two seconds either way."""
+    wanted = {"up": 200, "busy": 200, "gone": 503, "back": 200, "silent": 503}
+    phases = {
+        "up": "with the database up",
+        "busy": "while two other requests wait for a locked table",
+        "gone": "with the database gone",
+        "back": "with the database back",
+        "silent": "with a database that accepts connections and never answers",
+    }
+    limit = HEALTH_LIMIT + _SLACK * history.patience
+    answers = {m.detail["phase"]: _asked_after(history, m.at) for m in history.moments("asks-health")}
+    need(answers.get("silent"), "the api-service did not come up")
+    for phase, status in wanted.items():
+        answer = need(answers.get(phase), f"/health was not asked {phases[phase]}")
+        took = answer.ended_at - answer.at - history.stalled_between(answer.at, answer.ended_at)
+        if answer.status != status or took > limit:
+            seen = answer.error or f"{answer.status}"
+            return broken(
+                asked(answer),
+                expected=f"{phases[phase]}: {status} within {HEALTH_LIMIT:g} s",
+                observed=f"{seen} after {took:.1f} s",
+            )
+    return holds("200, 200 behind a slow query, 503, 200 again, and 503 when nothing answers")
+
+
+def _asked_after(history: History, at: float) -> HttpExchange | None:
+    return next((e for e in history.exchanges("GET", "/health") if e.at >= at), None)
