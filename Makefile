@@ -3,6 +3,7 @@
 TARGET ?= starter
 PYTHON ?= python3
 REPORTS ?= reports
+PAUSE ?= 1
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,7 +16,7 @@ ONLY := $(if $(PART),--part $(PART)) $(if $(CHECK),--only $(CHECK))
 OUTPUT := $(REPORTS)/$(notdir $(abspath $(TARGET)))
 
 .DEFAULT_GOAL := help
-.PHONY: help grade run judge checks starter test check format bench clean
+.PHONY: help grade replay schedules run judge checks starter test check format bench clean
 
 help: ## Show this list
 	@echo 'make grade                          grade starter/, the code that you edit'
@@ -25,11 +26,17 @@ help: ## Show this list
 	@echo
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
 
-grade: $(USE) ## Grade TARGET (PART=…, CHECK=… for less); reports go to reports/
-	@$(BIN)/python -m grader grade $(TARGET) --output $(OUTPUT) $(ONLY)
+grade: $(USE) ## Grade TARGET (PART=…, CHECK=… for less; DEEP=1 explores all)
+	@$(BIN)/python -m grader grade $(TARGET) --output $(OUTPUT) $(ONLY) $(if $(DEEP),--deep)
 
 judge: $(USE) ## Judge the last run of TARGET again, without running anything
 	@$(BIN)/python -m grader judge $(OUTPUT)
+
+replay: $(USE) ## Run the schedule that broke CHECK again, a step at each Enter (PAUSE= runs on)
+	@$(BIN)/python -m grader replay $(OUTPUT) $(CHECK) $(if $(PAUSE),--pause)
+
+schedules: $(USE) ## Print the steps and the schedules of TARGET that a grade explores
+	@$(BIN)/python -m grader schedules $(TARGET)
 
 run: $(USE) ## Start PostgreSQL, the api-service and one worker of TARGET
 	@$(BIN)/python -m grader run $(TARGET)

@@ -1,4 +1,4 @@
-"""The command line: ``grader grade``, ``judge``, ``run``, ``checks``, ``starter``."""
+"""The command line: ``grader grade``, ``judge``, ``replay``, ``schedules``, ``run``, ``checks``, ``starter``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.console import Console
 
 from grader.commands import grade
 from grader.commands.ending import Ended, ended_by_signals
+from grader.commands.stage import ServerChoice
 from grader.errors import CannotGrade, GraderError
 
 EXIT_STATUSES = """\
@@ -54,8 +55,16 @@ def _dispatch(options: argparse.Namespace, console: Console) -> int:
         case "run":
             from grader.commands import run
 
-            url = os.environ.get("GRADER_DATABASE_URL")
-            return run.run(options.folder, options.postgres, url, options.image, console)
+            return run.run(options.folder, _server(options), console)
+        case "schedules":
+            from grader.commands import schedules
+
+            return schedules.show(options.folder, _server(options), options.preemptions, console)
+        case "replay":
+            from grader.commands import replay
+
+            wanted = replay.Options(options.run, options.check, options.folder, options.pause, _server(options))
+            return replay.replay(wanted, console)
         case "checks":
             from grader.commands import checks
 
@@ -77,10 +86,13 @@ def _grade_options(options: argparse.Namespace) -> grade.Options:
         part=options.part,
         jobs=options.jobs,
         seed=options.seed,
-        postgres=options.postgres,
-        database_url=os.environ.get("GRADER_DATABASE_URL"),
-        image=options.image,
+        deep=options.deep,
+        server=_server(options),
     )
+
+
+def _server(options: argparse.Namespace) -> ServerChoice:
+    return ServerChoice(options.postgres, os.environ.get("GRADER_DATABASE_URL"), options.image)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -99,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("--part", metavar="PART", help="the checks of one part: 2, 3a, 3b or x")
     grade.add_argument("--jobs", type=_positive, metavar="N", help="scenarios at a time (default: 4 a core)")
     grade.add_argument("--seed", type=int, metavar="N", help="makes titles, ids and orders repeatable")
+    grade.add_argument("--deep", action="store_true", help="walk schedules until none is left (may take minutes)")
     _postgres_options(grade)
 
     judge = commands.add_parser("judge", help="judge a saved run again, without running anything")
@@ -108,6 +121,22 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="start PostgreSQL, the api-service and one worker; Ctrl-C ends all")
     run.add_argument("folder", type=Path, metavar="FOLDER", help="the submission")
     _postgres_options(run)
+
+    schedules = commands.add_parser(
+        "schedules", help="print the steps of a task's life, and the schedules that would be explored"
+    )
+    schedules.add_argument("folder", type=Path, metavar="FOLDER", help="the submission")
+    schedules.add_argument(
+        "--preemptions", type=_natural, default=1, metavar="N", help="at most so many (default: %(default)s)"
+    )
+    _postgres_options(schedules)
+
+    replay = commands.add_parser("replay", help="run the schedule again that broke a check, step by step")
+    replay.add_argument("run", type=Path, metavar="RUN-DIR", help="what --output was when it was graded")
+    replay.add_argument("check", metavar="CHECK", help="the check that failed, such as 3b.interleavings")
+    replay.add_argument("--folder", type=Path, metavar="DIR", help="the submission (default: where it was then)")
+    replay.add_argument("--pause", action="store_true", help="wait for Enter before each step")
+    _postgres_options(replay)
 
     commands.add_parser("checks", help="list every check with its points")
 
@@ -126,6 +155,13 @@ def _postgres_options(parser: argparse.ArgumentParser) -> None:
         help="where PostgreSQL comes from (default: GRADER_DATABASE_URL if set, else Docker, else embedded)",
     )
     parser.add_argument("--image", default="postgres:18-alpine", help="for Docker (default: %(default)s)")
+
+
+def _natural(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError("at least 0")
+    return number
 
 
 def _positive(text: str) -> int:

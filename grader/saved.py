@@ -26,6 +26,8 @@ class Run:
 
     lab: str
     submission: str
+    folder: str
+    """Where the submission was, as an absolute path."""
     isolation: str
     postgres: PostgresInfo
     seed: int
@@ -78,6 +80,7 @@ def load(folder: Path) -> tuple[Run, dict[str, list[Take]]]:
         index = fields.pop("takes")
         run = Run(
             **{
+                "folder": "",  # runs that were saved before it was noted
                 **fields,
                 "postgres": PostgresInfo(**fields["postgres"]),
                 "checks": tuple(fields["checks"]),

@@ -12,6 +12,7 @@ from grader.model import Evidence
 
 __all__ = ["asked", "ended", "life", "list_of", "moved", "ran", "said", "sent", "short", "status_words"]
 
+
 def said(line: LogLine) -> Evidence:
     """A log line."""
     return Evidence(line.at, f"log: {short(line.text)}", line.service)

@@ -29,6 +29,7 @@ A = "worker-A"
 def three_tasks(lab: Lab) -> None:
     """A worker starts, finds nothing, then works off three tasks and finds nothing again."""
     worker = lab.start_worker(poll=0.3, duration=0.3)
+    lab.watch(0.05 * lab.patience)  # one poll may be several statements, each on a connection of its own
     tasks = lab.insert_tasks(3)
     lab.wait_until(lab.has_status(*tasks))
     lab.wait_until(worker.has_looked())

@@ -14,25 +14,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from grader.calibration import StallWatch, measure_patience
+from grader.calibration import StallWatch
 from grader.checkpoints import all_checks, select
 from grader.commands.reporting import publish
-from grader.declare import Check
+from grader.commands.stage import ISOLATION, ServerChoice, stage
 from grader.errors import EnvironmentFailed
 from grader.history.recorder import Clock
-from grader.lab import Surroundings
-from grader.model import PostgresInfo
-from grader.postgres import Databases, Provider, start_server
 from grader.report import LiveProgress
-from grader.run_folder import remove_leftovers, run_folder
 from grader.runner import Runner
 from grader.saved import Run, save
-from grader.services import Services, build
-from grader.submission import Submission, load_submission
-from grader.wire import Wire
-
-ISOLATION = "self-check"
-"""Services run as the user who grades, in an environment of their own: enough to check one's own work."""
+from grader.submission import load_submission
 
 OURS = ("run.json", "report.json", "report.html", "build.log", "history")
 
@@ -47,9 +38,8 @@ class Options:
     part: str | None
     jobs: int | None
     seed: int | None
-    postgres: Provider
-    database_url: str | None
-    image: str
+    deep: bool
+    server: ServerChoice
 
 
 def grade(options: Options, console: Console) -> int:
@@ -63,13 +53,33 @@ def grade(options: Options, console: Console) -> int:
     with ExitStack() as stack:
         progress.begin([(check.id, check.sentence) for check in checks])
         stack.callback(progress.end)
-        runner, postgres = _prepare(options, submission, checks, clock, progress, stack)
+        there = stack.enter_context(
+            stage(
+                submission,
+                options.server,
+                progress.note,
+                build_log=options.output / "build.log",
+                deep=options.deep,
+                clock=clock,
+            )
+        )
+        runner = Runner(
+            checks=checks,
+            around=there.around,
+            databases=there.databases,
+            clock=clock,
+            stalls=stack.enter_context(StallWatch(clock)),
+            seed=options.seed if options.seed is not None else secrets.randbelow(10**6),
+            jobs=options.jobs or default_jobs(),
+            progress=progress,
+        )
         results = runner.run()
     run = Run(
         lab=submission.lab,
         submission=submission.name,
+        folder=str(submission.folder.resolve()),
         isolation=ISOLATION,
-        postgres=postgres,
+        postgres=there.postgres,
         seed=runner.seed,
         patience=runner.around.patience,
         started_at=started.isoformat(timespec="seconds"),
@@ -80,50 +90,6 @@ def grade(options: Options, console: Console) -> int:
     )
     save(output, run, runner.recordings)
     return publish(run, checks, results, output, console)
-
-
-def _prepare(
-    options: Options,
-    submission: Submission,
-    checks: Sequence[Check],
-    clock: Clock,
-    progress: LiveProgress,
-    stack: ExitStack,
-) -> tuple[Runner, PostgresInfo]:
-    """Start what all scenarios share; the stack ends it in reverse, whatever happens."""
-    for line in remove_leftovers():
-        progress.note(line)
-    patience = measure_patience()
-    run = stack.enter_context(run_folder())
-    if submission.build is not None:
-        progress.note(f"building: {' '.join(submission.build)}")
-        build(submission, options.output / "build.log")
-    server = stack.enter_context(
-        start_server(run, provider=options.postgres, url=options.database_url, image=options.image)
-    )
-    info = server.info
-    progress.note(f"PostgreSQL {info.version}, {info.provider}: {info.reason}; isolation: {ISOLATION}")
-    databases = stack.enter_context(Databases(server, run, clock))
-    databases.prepare(submission.migration_files)
-    around = Surroundings(
-        submission=submission,
-        wire=stack.enter_context(Wire()),
-        services=stack.enter_context(Services()),
-        run=run,
-        patience=patience,
-        is_cancelled=lambda: False,
-    )
-    runner = Runner(
-        checks=checks,
-        around=around,
-        databases=databases,
-        clock=clock,
-        stalls=stack.enter_context(StallWatch(clock)),
-        seed=options.seed if options.seed is not None else secrets.randbelow(10**6),
-        jobs=options.jobs or default_jobs(),
-        progress=progress,
-    )
-    return runner, info
 
 
 def default_jobs() -> int:

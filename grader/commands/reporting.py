@@ -33,7 +33,13 @@ def publish(
         complete=run.complete,
     )
     problems = write_all(report, output)
-    render_terminal(report, console, where=str(output), again=lambda check: again(run.submission, check))
+    render_terminal(
+        report,
+        console,
+        where=str(output),
+        again=lambda check: again(run.submission, check),
+        replay=lambda check: replay(run.submission, output, check),
+    )
     for problem in problems:
         console.print(problem, markup=False)
     return 3 if problems else EXIT_STATUS[report.outcome]
@@ -45,3 +51,11 @@ def again(submission: str, check: str) -> str:
         target = "" if submission == "starter" else f" TARGET={submission}"
         return f"make grade CHECK={check}{target}"
     return f"grader grade {submission} --only {check}"
+
+
+def replay(submission: str, output: Path, check: str) -> str:
+    """The command that runs the schedule again that broke a check."""
+    if "MAKELEVEL" in os.environ:
+        target = "" if submission == "starter" else f" TARGET={submission}"
+        return f"make replay CHECK={check}{target}"
+    return f"grader replay {output} {check} --pause"

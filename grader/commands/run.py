@@ -9,38 +9,28 @@ from typing import Literal
 
 from rich.console import Console
 
+from grader.commands.stage import ServerChoice, stage
 from grader.history.events import LogLine, ServiceExited
-from grader.history.recorder import Clock, Recorder
-from grader.postgres import Databases, Provider, start_server
-from grader.run_folder import remove_leftovers, run_folder
-from grader.services import Services, build, free_port, service_environment
+from grader.history.recorder import Recorder
+from grader.services import free_port, service_environment
 from grader.submission import load_submission
-from grader.wire import Wire
 
 
-def run(folder: Path, postgres: Provider, database_url: str | None, image: str, console: Console) -> int:
+def run(folder: Path, choice: ServerChoice, console: Console) -> int:
     """Start PostgreSQL, the api-service and one worker, and print what they log, until all of them ended.
 
     Returns 1: both services ended by themselves. Whoever ends it raises Ended.
     """
     submission = load_submission(folder)
     with ExitStack() as stack:
-        for line in remove_leftovers():
-            console.print(line, markup=False)
-        place = stack.enter_context(run_folder())
-        if submission.build is not None:
-            build(submission, place.path / "build.log")
-        server = stack.enter_context(start_server(place, provider=postgres, url=database_url, image=image))
-        clock = Clock()
-        databases = stack.enter_context(Databases(server, place, clock))
-        databases.prepare(submission.migration_files)
-        database = databases.create("run")
+        there = stack.enter_context(stage(submission, choice, lambda line: console.print(line, markup=False)))
+        place, services = there.around.run, there.around.services
+        database = there.databases.create("run")
         stack.callback(database.close)
-        recorder = Recorder(clock)
-        relay = stack.enter_context(Wire()).open_relay(service="both", server=database.address, recorder=recorder)
+        recorder = Recorder(there.clock)
+        relay = there.around.wire.open_relay(service="both", server=database.address, recorder=recorder)
         url = database.service_url(relay.host, relay.port)
         port = free_port()
-        services = stack.enter_context(Services())
         own: dict[Literal["api", "worker"], tuple[tuple[str, ...], dict[str, str]]] = {
             "api": (submission.api, {"API_HOST": "127.0.0.1", "API_PORT": str(port)}),
             "worker": (submission.worker, {"WORKER_ID": "worker-1"}),

@@ -33,9 +33,9 @@ def to_counterexample(
     replays: int,
 ) -> Counterexample:
     """The lanes up to the line in which the rule broke. ``titles``: those of the tasks, by id."""
-    changes = [change for story in history.stories.values() for change in story.changes if change.service]
-    lines = [line for line in _until(trace.lines, broken.at) if _is_shown(line, changes)][-MOST_LINES:]
-    steps = [_step(n, line, changes, titles) for n, line in enumerate(lines, start=1)]
+    changes = changes_of(history)
+    lines = [line for line in _until(trace.lines, broken.at) if is_shown(line, changes)][-MOST_LINES:]
+    steps = [lane_step(n, line, changes, titles) for n, line in enumerate(lines, start=1)]
     spoken = list(dict.fromkeys([*lanes, *(step.lane for step in steps)]))
     where = [
         n
@@ -70,7 +70,13 @@ def _until(lines: Sequence[Line], at: float) -> list[Line]:
     return kept
 
 
-def _is_shown(line: Line, changes: Sequence[Change]) -> bool:
+def changes_of(history: History) -> list[Change]:
+    """The changes of tasks that workers made."""
+    return [change for story in history.stories.values() for change in story.changes if change.service]
+
+
+def is_shown(line: Line, changes: Sequence[Change]) -> bool:
+    """Whether a line is worth showing: steps that are no event for anybody else are not, unless they changed a task."""
     return line.entry.step is None or line.entry.number > 0 or bool(_changes_of(line.entry, changes))
 
 
@@ -90,7 +96,8 @@ def _changes_of(entry: Entry, changes: Sequence[Change]) -> list[Change]:
     ]
 
 
-def _step(number: int, line: Line, changes: Sequence[Change], titles: Mapping[str, str]) -> LaneStep:
+def lane_step(number: int, line: Line, changes: Sequence[Change], titles: Mapping[str, str]) -> LaneStep:
+    """One line for people. ``titles``: those of the tasks, by id."""
     entry = line.entry
     is_told = entry.waits_for is None or line.is_end
     return LaneStep(

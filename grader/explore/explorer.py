@@ -93,8 +93,7 @@ class Explorer:
         self._note_coverage(start, found)
 
     def _set_up(self) -> None:
-        for name, value in {"deadlock_timeout": DEADLOCK_TIMEOUT, **self.settings}.items():
-            self.lab.database.set_for_services(name, value)
+        set_up_database(self.lab, self.settings)
 
     # ------------------------------------------------------------ searching
 
@@ -211,6 +210,11 @@ class Explorer:
         )
         return {
             "situation": self.situation.sentence,
+            "recipe": {
+                "situation": dataclasses.asdict(self.situation),
+                "settings": self.settings,
+                "schedule": list(run.walked.schedule[: run.needed]),
+            },
             "tasks": list(pair.tasks),
             "stuck": pair.stuck,
             "rule": broken.rule,
@@ -237,6 +241,12 @@ class Explorer:
             reason=self._reason,
             seconds=round(self.lab.clock.now() - start, 3),
         )
+
+
+def set_up_database(lab: Lab, settings: Mapping[str, str]) -> None:
+    """What holds for every connection that a worker makes from now on: planner switches, and quick news of deadlocks."""
+    for name, value in {"deadlock_timeout": DEADLOCK_TIMEOUT, **settings}.items():
+        lab.database.set_for_services(name, value)
 
 
 def _is_same(broken: Broken, other: Broken | None) -> bool:

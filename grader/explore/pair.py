@@ -19,7 +19,9 @@ from grader.history.events import (
     ServiceStarted,
 )
 from grader.history.recorder import Recorder
+from grader.history.sql import bare
 from grader.history.tasks import FINAL
+from grader.history.words import short
 from grader.lab import FAR_AWAY, Cancelled, HeldWorker, Lab
 from grader.lab.held import Flight
 from grader.wire import WireStep
@@ -269,6 +271,13 @@ class Pair:
     def next_step(self, move: str) -> WireStep:
         """What somebody would send next."""
         return dict(self._ready(next(a for a in self.actors if a.letter == move[0])))[move]
+
+    def describe(self, move: str) -> str:
+        """What a move would do, in words."""
+        if move == LET_GO:
+            return "the grader lets go of the row"
+        actor = next(a for a in self.actors if a.letter == move[0])
+        return f"{actor.worker.name} sends {short(bare(self.next_step(move).sql) or 'COMMIT', 60)}"
 
     def is_fresh(self, move: str) -> bool:
         """Whether that would be the first statement of its transaction."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final, Literal, assert_never
@@ -114,9 +115,11 @@ def points_of(steps: list[LifeStep], *, connecting: bool) -> list[Point]:
 class Points:
     """Sends a signal at some of the points, one after the other; notes what came of each, and what broke a rule."""
 
-    def __init__(self, lab: Lab, number: signal.Signals) -> None:
+    def __init__(self, lab: Lab, number: signal.Signals, before_signal: Callable[[], None] = lambda: None) -> None:
+        """``before_signal`` is called when a worker has come to a point, before the signal is sent."""
         self.lab = lab
         self.signal = number
+        self._before_signal = before_signal
         self._count = 0
 
     def run(self, lane: int, lanes: int) -> None:
@@ -150,6 +153,11 @@ class Points:
         return True
 
     # ------------------------------------------------------------ one point
+
+    def once(self, point: Point) -> Moment | None:
+        """Try one point, and no other; None when the worker did not come there."""
+        rescuer = self._start_rescuer() if self.signal is signal.SIGKILL else None
+        return self._try(point, rescuer)
 
     def _try(self, point: Point, rescuer: HeldWorker | None) -> Moment | None:
         """Bring a new worker to the point and send the signal; None when it did not come there."""
@@ -198,6 +206,7 @@ class Points:
 
     def _kill(self, victim: Pair, point: Point, task: Task, began: float, rescuer: HeldWorker) -> Moment:
         lab, worker = self.lab, victim.actors[0].worker
+        self._before_signal()
         at = lab.clock.now()
         worker.signal(signal.SIGKILL)
         worker.process.wait(LONGEST_EXIT * lab.patience)
@@ -232,6 +241,7 @@ class Points:
 
     def _stop(self, victim: Pair, point: Point, task: Task, began: float) -> Moment:
         worker = victim.actors[0].worker
+        self._before_signal()
         at = self.lab.clock.now()
         worker.signal(self.signal)
         worker.reacts(REACTION)
@@ -246,6 +256,7 @@ class Points:
         try:
             if not worker.connects():
                 raise Undecided("it did not connect")
+            self._before_signal()
             at = self.lab.clock.now()
             worker.signal(self.signal)
             worker.reacts(REACTION)
@@ -267,6 +278,7 @@ class Points:
             step=point.number,
             where=point.where,
             sql=point.sql,
+            turn=point.turn,
             task=task.id,
             title=task.title,
             service=service,

@@ -257,7 +257,9 @@ class ScenarioDatabase:
 
     def lockable(self, tasks: Sequence[str]) -> list[str]:
         """Which of these rows somebody else could lock and change now without waiting; none of a locked table's."""
-        query = sql.SQL("SELECT {} FROM ONLY public.tasks AS t WHERE {} FOR UPDATE SKIP LOCKED").format(_ID, _THESE)
+        query = sql.SQL("SELECT {} FROM ONLY public.tasks AS t WHERE {} FOR UPDATE SKIP LOCKED").format(
+            _ID, _THESE
+        )
         with self._speaking("the tasks cannot be locked"):
             author = self._session(self._roles.author)
             try:

@@ -38,6 +38,16 @@ def draw(order: Counterexample, width: int, look: Look) -> list[Text]:
     return rows + _paragraph(outline.seen_again(order), width, look, "dim")
 
 
+def draw_names(order: Counterexample, width: int, look: Look) -> list[Text]:
+    """The row that names the lanes of ``order``."""
+    return _Grid.of(order, width, look).names()
+
+
+def draw_step(step: LaneStep, order: Counterexample, width: int, look: Look) -> list[Text]:
+    """One step alone, in the lanes of ``order``: for steps that are shown as they happen."""
+    return _Grid.of(order, width, look).step(step)
+
+
 def wrap(text: str, width: int) -> list[str]:
     """``text`` in rows of at most ``width`` cells: broken at blanks, and within a word that is longer than a row."""
     rows, row = [], ""
@@ -107,7 +117,7 @@ class _Grid:
     def of(cls, order: Counterexample, width: int, look: Look) -> _Grid:
         """The grid of ``order`` within ``width``."""
         lanes = outline.lanes(order)
-        left = _INDENT + max(2, *(len(str(step.number)) for step in order.steps)) + _GAP
+        left = _INDENT + max(2, 2, *(len(str(step.number)) for step in order.steps)) + _GAP
         lane = (width - left - _GAP * (len(lanes) - 1)) // len(lanes)
         if lane < NARROWEST and len(lanes) > 1:
             return cls(order, (), left, width - left, look)
@@ -116,14 +126,15 @@ class _Grid:
     def rows(self) -> list[Text]:
         """The names of the lanes, then every step."""
         steps = self.order.steps
-        rows = self._names()
+        rows = self.names()
         if len(steps) <= SHOWN_STEPS:
             return rows + self._steps(steps)
         half = SHOWN_STEPS // 2
         left_out = Text(" " * self.left).append(f"{len(steps) - 2 * half} steps more in the full report", "dim")
         return [*rows, *self._steps(steps[:half]), left_out, *self._steps(steps[-half:])]
 
-    def _names(self) -> list[Text]:
+    def names(self) -> list[Text]:
+        """The row that names the lanes; none where every step names its own."""
         if not self.columns:
             return []
         row = Text()
@@ -135,9 +146,9 @@ class _Grid:
         return [row]
 
     def _steps(self, steps: Sequence[LaneStep]) -> list[Text]:
-        return [row for step in steps for row in self._step(step)]
+        return [row for step in steps for row in self.step(step)]
 
-    def _step(self, step: LaneStep) -> list[Text]:
+    def step(self, step: LaneStep) -> list[Text]:
         """A step: its number, and beside it, in its lane, what it did and what came of it."""
         at = self._at(self.columns.index(step.lane)) if self.columns else self.left
         rows = []
