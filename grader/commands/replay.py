@@ -102,24 +102,26 @@ def _schedule(lab: Lab, recipe: dict[str, Any], show: _Screen) -> int:
 
 
 class _Shown:
-    """A world that shows each step of a schedule when it has been taken; what comes after the schedule is not shown."""
+    """A world that shows each step of a schedule when it has been taken; what comes when the rule is broken is not shown."""
 
     def __init__(self, pair: Pair, titles: dict[str, str], show: _Screen, steps: int) -> None:
         self._pair = pair
         self._titles = titles
         self._show = show
         self._steps_left = steps
+        self._is_shown = True
         self._lines = 0
         self._changes = 0
 
     def moves(self) -> Sequence[str]:
         """See ``World``."""
         moves = self._pair.moves()
-        if self._steps_left >= 0:
-            self._show_news()
-        if self._steps_left == 0:
-            self._show.say("From here on nobody interferes.")
-            self._steps_left = -1
+        if self._is_shown:
+            history = History(self._pair.events(), self._pair.lab.patience)
+            self._show_news(history)
+            if self._steps_left <= 0 and broken_rule(history, self._pair.tasks, is_over=False) is not None:
+                self._show.say("Here it is broken; from now on nobody interferes.")
+                self._is_shown = False
         return moves
 
     def take(self, move: str) -> None:
@@ -129,9 +131,9 @@ class _Shown:
             self._steps_left -= 1
         self._pair.take(move)
 
-    def _show_news(self) -> None:
+    def _show_news(self, history: History) -> None:
         """Show the lines that are new, and at the last one of each worker the changes that became visible with it."""
-        changes = changes_of(History(self._pair.events(), self._pair.lab.patience))
+        changes = changes_of(history)
         news = [change_words(change) for change in changes[self._changes :]]
         whose = {change.service for change in changes[self._changes :]}
         self._changes = len(changes)

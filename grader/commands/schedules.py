@@ -48,9 +48,8 @@ def _walk_all(lab: Lab, preemptions: int, say: Callable[[str], None]) -> None:
     count = 0
     merged: dict[str, None] = {}
     with closing(Pair(lab, WORKERS)) as pair:
-        console.print(
-            f"\n{ONE_TASK.sentence}, two workers, at most {preemptions} preemptions; who takes each step:"
-        )
+        most = f"at most {preemptions} preemption{'s' * (preemptions != 1)}"
+        say(f"\nTwo workers, {ONE_TASK.sentence}, {most}; who takes each step:")
         while (beginning := frontier.pop()) is not None:
             pair.park()
             pair.begin(ONE_TASK.prepare(lab))
