@@ -64,7 +64,7 @@ def sigterm_while_waiting(lab: Lab) -> None:
 def sigterm_between_tasks(lab: Lab) -> None:
     """The answer to a completion is withheld when SIGTERM comes; many more tasks wait."""
     tasks = lab.insert_tasks(BACKLOG)
-    worker = lab.start_worker(poll=0.2, duration=0.2 * lab.patience, ready=False)
+    worker = lab.start_worker(poll=0.2, duration=0.2, ready=False)
     first = lab.wait_for_any({task.id: lab.has_status(task) for task in tasks})
     history = lab.history()
     statement = next((maker(history, c) for c in history.story(first).completions), None)

@@ -16,6 +16,7 @@ from grader.explore.search import Frontier, Schedule, Walked, switches, walk
 from grader.explore.situations import Situation
 from grader.history.timeline import History
 from grader.lab import Lab
+from grader.lab.held import LATE
 
 WORKERS: Final = ("worker-A", "worker-B")
 
@@ -27,6 +28,9 @@ LIMIT: Final = 12.0
 
 MINIMISING: Final = 4.0
 """Seconds (times patience) that making a counterexample smaller may take."""
+
+LONG_SLEEP: Final = 0.8
+"""Seconds (times patience); workers that sleep longer are started anew for every schedule."""
 
 MOST_UNDECIDED: Final = 3
 """Schedules in a row that cannot be walked to their end, before the search gives up."""
@@ -71,6 +75,7 @@ class Explorer:
         self.bound = None if lab.deep else bound
         self.walks: list[Schedule] = []
         self._pair: Pair | None = None
+        self._is_slow: bool | None = None
         self._since_renewed = 0
         self._by_level: Counter[int] = Counter()
         self._undecided = 0
@@ -105,7 +110,7 @@ class Explorer:
             if beginning is None:
                 break
             try:
-                run = self._walk(self._parked(), beginning, self._frontier)
+                run = self._walk(beginning, self._frontier)
             except Undecided as reason:
                 self._renew()
                 self._undecided += 1
@@ -125,9 +130,9 @@ class Explorer:
                 return run
         return None
 
-    def _walk(self, pair: Pair, beginning: Schedule, frontier: Frontier | None = None) -> Run:
-        """Walk one schedule on a parked pair. Raises Undecided."""
-        tasks = self.situation.prepare(self.lab)
+    def _walk(self, beginning: Schedule, frontier: Frontier | None = None) -> Run:
+        """Walk one schedule. Raises Undecided."""
+        pair, tasks = self._ready_pair()
         pair.begin(tasks, hold_row=tasks[-1] if self.situation.holds_row else None)
         walked = walk(pair, beginning, frontier)
         history = History(pair.events(), self.lab.patience)
@@ -135,8 +140,20 @@ class Explorer:
         at = broken.at if broken else float("inf")
         return Run(walked, broken, pair.disturbed, pair.choices_until(at), length_until(pair.trace, at))
 
-    def _parked(self) -> Pair:
-        """The pair that is there, if it can be used again; else a new one. Raises Undecided."""
+    def _ready_pair(self) -> tuple[Pair, list[str]]:
+        """Workers that are about to look for tasks, and tasks; the workers of the last schedule if they can be used.
+
+        Raises Undecided.
+        """
+        if self._is_slow is None:
+            self._is_slow = self._sleep_long()
+        if self._is_slow:
+            # Their first look comes at once, and the next one only after a long sleep.
+            self._renew()
+            tasks = self.situation.prepare(self.lab)
+            self._pair = Pair(self.lab, WORKERS, slow=True)
+            self._pair.arrive()
+            return self._pair, tasks
         if self._pair is not None and (self._since_renewed >= RENEWED_AFTER or not self._pair.is_reusable):
             self._renew()
         if self._pair is None:
@@ -144,7 +161,20 @@ class Explorer:
             self._since_renewed = 0
         self._since_renewed += 1
         self._pair.park()
-        return self._pair
+        return self._pair, self.situation.prepare(self.lab)
+
+    def _sleep_long(self) -> bool:
+        """Whether the workers sleep for longer than it takes to start new ones, whatever their interval is set to."""
+        self._pair = Pair(self.lab, WORKERS)
+        for actor in self._pair.actors:
+            actor.worker.back_within = LONG_SLEEP
+        try:
+            self._pair.park()
+        except Undecided:
+            return True
+        for actor in self._pair.actors:
+            actor.worker.back_within = LATE
+        return self._pair.slowest_return > LONG_SLEEP * self.lab.patience / 2
 
     def _renew(self) -> None:
         """End the workers, and take away what they left undone."""
@@ -173,7 +203,7 @@ class Explorer:
         if self.lab.clock.now() > end:
             return None
         try:
-            run = self._walk(self._parked(), schedule)
+            run = self._walk(schedule)
         except Undecided:
             self._renew()
             return None
@@ -186,16 +216,17 @@ class Explorer:
         for number in range(1, REPLAYS + 1):
             self._renew()
             try:
-                pair = self._parked()
-                run = self._walk(pair, schedule)
+                run = self._walk(schedule)
             except Undecided:
                 return None
             if run.disturbed or run.broken is None or not _is_same(run.broken, broken):
                 return None
-            example = self._told(pair, run, run.broken, number)
+            example = self._told(run, run.broken, number)
         return example
 
-    def _told(self, pair: Pair, run: Run, broken: Broken, replays: int) -> dict[str, Any]:
+    def _told(self, run: Run, broken: Broken, replays: int) -> dict[str, Any]:
+        pair = self._pair
+        assert pair is not None
         events = pair.events()
         rows = self.lab.database.tasks()
         told = to_counterexample(

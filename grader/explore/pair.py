@@ -38,6 +38,12 @@ MOST_STEPS: Final = 400
 LAST_LOOKS: Final = 2
 """Rounds that every worker gets when all sleep and a task is not done, before it counts as lost."""
 
+NAP: Final = 0.1
+"""Seconds after which a worker of those that sleep long counts as asleep."""
+
+LONGEST_NAP: Final = 10.0
+"""Seconds after which it should have come back, if nobody else can do anything."""
+
 SLOWEST: Final = 10.0
 """Seconds for one statement that waits for nobody."""
 
@@ -97,9 +103,16 @@ class Pair:
         recorder: Recorder | None = None,
         poll: float = POLL,
         stuck: float = FAR_AWAY,
+        slow: bool = False,
     ) -> None:
-        """``recorder``: one that is read elsewhere too; else the events of a schedule are forgotten after it."""
+        """``recorder``: one that is read elsewhere too; else the events of a schedule are forgotten after it.
+
+        ``slow``: the workers sleep long whatever they are told to; while one does, the others go on.
+        """
         self.lab = lab
+        self.slowest_return = 0.0
+        """The longest time, in seconds, from the grant of a step to the worker's next one."""
+        self._is_slow = slow
         self.recorder = recorder or Recorder(lab.clock)
         self._is_recorder_shared = recorder is not None
         self.actors: list[Actor] = []
@@ -121,6 +134,8 @@ class Pair:
         self._is_row_held = False
         for letter, name in zip("ABCDEFG", names, strict=False):
             worker = lab.start_held_worker(name, poll=poll, stuck=stuck, recorder=self.recorder)
+            if slow:
+                worker.back_within = NAP
             self.actors.append(Actor(letter, worker))
 
     @property
@@ -136,14 +151,18 @@ class Pair:
 
     # ------------------------------------------------------------ one schedule
 
+    def arrive(self) -> None:
+        """Wait until everybody has come to the gate. Raises Undecided."""
+        for actor in self.actors:
+            if not actor.worker.held and not actor.worker.arrive():
+                raise Undecided(f"{actor.worker.name} sent no statement")
+
     def park(self) -> None:
         """Let everybody look round until all sleep, with nothing to do, each where it slept the first time.
 
         So every schedule begins in the same place of everybody's loop. Raises Undecided.
         """
-        for actor in self.actors:
-            if not actor.worker.held and not actor.worker.arrive():
-                raise Undecided(f"{actor.worker.name} sent no statement")
+        self.arrive()
         self._steps = 0
         self._looks_left = 0
         while moves := self.moves():
@@ -193,8 +212,13 @@ class Pair:
 
     @property
     def pids(self) -> frozenset[int]:
-        """The server processes behind everything that was granted up to now."""
-        return frozenset(self._by_pid)
+        """The server processes behind all connections that the workers have made up to now."""
+        names = self.lanes
+        return frozenset(
+            event.backend_pid
+            for event in (*self._preamble, *self.recorder.events())
+            if isinstance(event, ConnectionReady) and event.service in names
+        )
 
     @property
     def last(self) -> Entry:
@@ -354,6 +378,7 @@ class Pair:
         entry = Entry(actor.worker.name, step.sql, self.lab.clock.now(), step, number)
         self.trace.begin(entry)
         flight = actor.worker.grant(step, alone=not actor.flights)
+        self.slowest_return = max(self.slowest_return, self.lab.clock.now() - entry.began)
         if flight.is_over:
             self._landed(actor, flight, entry)
         else:
@@ -402,7 +427,10 @@ class Pair:
         for actor in self.actors:
             if actor.worker.held or actor.flights or not actor.worker.is_alive:
                 continue
-            if not actor.worker.arrive() and actor.worker.is_alive:
+            if self._is_slow and (self.is_done or any(self._ready(other) for other in self.actors)):
+                actor.worker.look()
+                continue
+            if not actor.worker.arrive(LONGEST_NAP if self._is_slow else None) and actor.worker.is_alive:
                 raise Undecided(f"{actor.worker.name} sent nothing more")
 
     def _is_over_or_waits(self, actor: Actor, flight: Flight, entry: Entry) -> bool:

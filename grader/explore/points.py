@@ -32,6 +32,9 @@ LONGEST_EXIT: Final = 5.0
 AGED: Final = 60.0
 """Seconds by which the moments in a row are moved into the past, so that nobody has to wait for the timeout."""
 
+LONGEST_SLEEP: Final = 8.0
+"""Seconds that a worker may sleep between two looks, though it was told to sleep less."""
+
 SOON: Final = 0.6
 """Seconds in which a task comes to its end if moving its moments was enough."""
 
@@ -73,25 +76,24 @@ def life(lab: Lab) -> list[LifeStep]:
 
     Raises Undecided when a worker by itself does not bring a task to its end.
     """
+    [task] = lab.insert_tasks(1)
     with closing(Pair(lab, ("worker-L",), poll=POLL, stuck=TIMEOUT)) as pair:
-        pair.park()
-        [task] = lab.insert_tasks(1)
+        pair.arrive()
         pair.begin([task.id])
         steps: list[LifeStep] = []
-        done_at: int | None = None
-        while moves := pair.moves():
+        is_done_before = False
+        while (moves := pair.moves()) and (not pair.is_done or not is_done_before):
+            is_done_before = pair.is_done
             fresh, sql = pair.is_fresh(moves[0]), pair.next_step(moves[0]).sql
             pair.take(moves[0])
             # A transaction's later statements have the row already, and wait for nobody.
             may_wait = fresh and _writes(sql, pair.last.answer)
             turn = sum(step.sql == sql for step in steps) + 1
             steps.append(LifeStep(len(steps) + 1, sql, turn, may_wait))
-            if pair.is_done and done_at is None:
-                done_at = len(steps)
-        if done_at is None:
+        if not pair.is_done:
             raise Undecided("a worker by itself did not complete a task while its statements were held one by one")
     lab.wait_until_backends_gone()
-    return steps[: done_at + 1]
+    return steps
 
 
 def _writes(sql: str, answer: StepEnded | None) -> bool:
@@ -121,6 +123,7 @@ class Points:
         self.signal = number
         self._before_signal = before_signal
         self._count = 0
+        self._rescuer: HeldWorker | None = None
 
     def run(self, lane: int, lanes: int) -> None:
         """Every ``lanes``-th point, from the ``lane``-th on."""
@@ -130,19 +133,18 @@ class Points:
         except Undecided as reason:
             self.lab.note("no-points", reason=str(reason))
             return
-        rescuer = self._start_rescuer() if kill else None
         tried = 0
         for point in every[lane::lanes]:
             tried += 1
-            if not self._holds(point, rescuer):
+            if not self._holds(point):
                 break
         self.lab.note("points", signal=self.signal.name, tried=tried, mine=len(every[lane::lanes]), all=len(every))
 
-    def _holds(self, point: Point, rescuer: HeldWorker | None) -> bool:
+    def _holds(self, point: Point) -> bool:
         """Try a point, again if it breaks a rule; False when it did every time."""
         seen = 0
         while seen < REPEATS:
-            moment = self._try(point, rescuer)
+            moment = self.once(point)
             if moment is None or broken_point(History(self.lab.events(), self.lab.patience), moment) is None:
                 break
             seen += 1
@@ -155,22 +157,18 @@ class Points:
     # ------------------------------------------------------------ one point
 
     def once(self, point: Point) -> Moment | None:
-        """Try one point, and no other; None when the worker did not come there."""
-        rescuer = self._start_rescuer() if self.signal is signal.SIGKILL else None
-        return self._try(point, rescuer)
-
-    def _try(self, point: Point, rescuer: HeldWorker | None) -> Moment | None:
         """Bring a new worker to the point and send the signal; None when it did not come there."""
         self._count += 1
         name = f"worker-{self._count}"
         self.lab.database.finish_tasks()
         try:
+            rescuer = self._waiting_rescuer() if self.signal is signal.SIGKILL else None
             if point.where == "connecting":
                 return self._while_connecting(point, name)
+            began = self.lab.clock.now()
+            [task] = self.lab.insert_tasks(1)
             with closing(Pair(self.lab, (name,), recorder=self.lab.recorder, poll=POLL, stuck=TIMEOUT)) as victim:
-                victim.park()
-                began = self.lab.clock.now()
-                [task] = self.lab.insert_tasks(1)
+                victim.arrive()
                 victim.begin([task.id])
                 self._bring_to(victim, point, task)
                 if rescuer is not None:
@@ -220,6 +218,8 @@ class Points:
         )
         left = lab.status_of(task)
         done = self._rescue(rescuer, task)
+        if not done:
+            self._end_rescuer()
         return self._note(point, task, worker.name, began, at, left=left, rescuer=rescuer.name, done=done)
 
     def _rescue(self, rescuer: HeldWorker, task: Task) -> bool:
@@ -229,15 +229,22 @@ class Points:
             lab.database.age([task.id], AGED)
         is_done = lab.has_status(task)
         rescuer.open()
-        # A submission that goes by a clock of its own gets the time that it needs.
-        done = lab.comes(is_done, SOON) or lab.comes(is_done, TIMEOUT + 3 * POLL + 1)
+        # A submission that goes by a clock of its own gets the time that it needs; one that sleeps for longer than
+        # it was told to gets its turns.
+        done = lab.comes(is_done, SOON) or lab.comes(is_done, TIMEOUT + 3 * POLL)
+        if not done:
+            lab.comes(self._looks_again(rescuer, 2), LONGEST_SLEEP)
+            done = lab.comes(is_done, SOON)
         if done:
             # Time for somebody who does not know that it is done to do it again.
-            looks = lab.looks_of(rescuer)
-            lab.comes(Condition("another look", lambda _b, _n: lab.looks_of(rescuer) > looks + 1), 4 * POLL)
+            lab.comes(self._looks_again(rescuer, 2), 4 * POLL)
         rescuer.close()
-        rescuer.arrive()
         return done
+
+    def _looks_again(self, worker: HeldWorker, times: int) -> Condition:
+        lab = self.lab
+        looks = lab.looks_of(worker)
+        return Condition("another look", lambda _b, _n: lab.looks_of(worker) >= looks + times)
 
     def _stop(self, victim: Pair, point: Point, task: Task, began: float) -> Moment:
         worker = victim.actors[0].worker
@@ -287,7 +294,18 @@ class Points:
             **came,
         )
 
-    def _start_rescuer(self) -> HeldWorker:
-        rescuer = self.lab.start_held_worker("worker-R", poll=POLL, stuck=TIMEOUT)
-        rescuer.arrive()
-        return rescuer
+    def _waiting_rescuer(self) -> HeldWorker:
+        """The worker that was running before; it is held at its first statement, or in its sleep."""
+        if self._rescuer is None:
+            self._count += 1
+            self._rescuer = self.lab.start_held_worker(f"worker-R{self._count}", poll=POLL, stuck=TIMEOUT)
+            if not self._rescuer.arrive():
+                raise Undecided("a second worker sent no statement")
+        return self._rescuer
+
+    def _end_rescuer(self) -> None:
+        """End one that did not bring a task to its end: it may be held with that task in hand."""
+        if self._rescuer is not None:
+            self._rescuer.end()
+            self._rescuer = None
+            self.lab.wait_until_backends_gone()

@@ -54,6 +54,8 @@ class HeldWorker:
         self._gate = relay.gate
         self._patience = patience
         self._held: tuple[WireStep, ...] = ()
+        self.back_within = LATE
+        """Seconds (times patience) that are waited for its next statement after an answer."""
 
     @property
     def is_alive(self) -> bool:
@@ -71,6 +73,10 @@ class HeldWorker:
         self._held = self._wire.run(self._arrived((), limit), limit + _HOP)
         return bool(self._held)
 
+    def look(self) -> None:
+        """See what waits at the gate now."""
+        self._held = self._wire.call(self._sorted)
+
     def connects(self, seconds: float = LATE) -> bool:
         """Wait until it has tried to connect; False when it ended, or did not in time."""
         limit = seconds * self._patience
@@ -87,7 +93,7 @@ class HeldWorker:
         ``alone``: nothing else of this worker's is under way, so that it has to come back.
         """
         known = tuple(other for other in self._held if other is not step)
-        limit = OTHERS_WAIT if known or not alone else LATE
+        limit = OTHERS_WAIT if known or not alone else self.back_within
         flight, self._held = self._wire.run(
             self._granted(step, known, withhold, limit * self._patience), limit * self._patience + _HOP
         )
@@ -103,7 +109,7 @@ class HeldWorker:
     def come_back(self, *, alone: bool = True) -> None:
         """After a step that had to wait is over: wait until the next one has arrived."""
         known = self._held
-        limit = (OTHERS_WAIT if known or not alone else LATE) * self._patience
+        limit = (OTHERS_WAIT if known or not alone else self.back_within) * self._patience
         self._held = self._wire.run(self._arrived(known, limit), limit + _HOP)
 
     def open(self) -> None:
