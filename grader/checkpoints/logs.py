@@ -178,10 +178,18 @@ _DOUBTS = re.compile(
 
 
 def _tells_success(text: str, story: Story) -> bool:
-    """Whether a line calls a task completed, and this task: its id is no part of a number or of a time."""
-    plain = text.replace(_title(story), "").lower()
-    named = re.search(rf"(?<![\w.,:-]){re.escape(story.task.lower())}(?!\w|[.,:-]\d)", plain)
-    return named is not None and not _DOUBTS.search(plain) and _tells_completion(plain, story.task.lower(), "")
+    """Whether a line calls a task completed."""
+    plain = text.replace(_title(story), "")
+    return (
+        _is_about(plain, story.task)
+        and not _DOUBTS.search(plain.lower())
+        and _tells_completion(plain, story.task, "")
+    )
+
+
+def _is_about(text: str, task: str) -> bool:
+    """Whether a line names an id that is no part of another number, or of a time."""
+    return re.search(rf"(?<![\w.])(?<!\d[,:-]){re.escape(task)}(?!\w|[.,:-]\d)", text) is not None
 
 
 def _title(story: Story) -> str:
@@ -204,8 +212,15 @@ def _task_log_problem(history: History, story: Story, claim: Claim) -> Judgement
             expected=f"a line with id {story.task} and its title when it is claimed",
             observed="no such line between its claim and its completion",
         )
+    others = [task for task in history.inserted if task != story.task]
     early = [
-        n for n in log if n not in claimed and n.at < done.at and _tells_completion(n.text, story.task, title)
+        n
+        for n in log
+        if n not in claimed
+        and claim.at <= n.at < done.at
+        and _tells_completion(n.text, story.task, title)
+        and _is_about(n.text.replace(title, ""), story.task)
+        and not any(_is_about(n.text, other) for other in others)  # which of the two is an attempt, or a slot?
     ]
     if early:
         return broken(

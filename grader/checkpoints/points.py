@@ -12,28 +12,31 @@ from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.lab import Lab
 
+MISSED_SHARE = 0.25
+"""Of the points: if a worker did not come to more of them, the others say too little."""
 
-@scenario(timeout=10, seconds=4)
+
+@scenario(timeout=10, seconds=9)
 def killed_at_even_points(lab: Lab) -> None:
-    """A worker is killed at every second point of a task's life, and another one finds what it left."""
+    """A worker is killed at every second step of a task's life, and another one finds what it left."""
     Points(lab, signal.SIGKILL).run(0, 2)
 
 
-@scenario(timeout=10, seconds=4)
+@scenario(timeout=10, seconds=9)
 def killed_at_odd_points(lab: Lab) -> None:
-    """The same at the points in between."""
+    """The same at the steps in between."""
     Points(lab, signal.SIGKILL).run(1, 2)
 
 
-@scenario(timeout=10, seconds=4)
+@scenario(timeout=10, seconds=9)
 def stopped_at_even_points(lab: Lab) -> None:
-    """A worker gets SIGTERM at every second point of a task's life, and while it connects."""
+    """A worker gets SIGTERM at every second step of a task's life, and while it connects."""
     Points(lab, signal.SIGTERM).run(0, 2)
 
 
-@scenario(timeout=10, seconds=4)
+@scenario(timeout=10, seconds=9)
 def stopped_at_odd_points(lab: Lab) -> None:
-    """The same at the points in between."""
+    """The same at the steps in between."""
     Points(lab, signal.SIGTERM).run(1, 2)
 
 
@@ -96,8 +99,8 @@ def _judge(histories: tuple[History, ...], *, expected: str, words: str) -> Judg
             )
         reason = history.moment("no-points")
         need(history.moment("points"), reason.detail["reason"] if reason else "the points were not tried")
-    if not any(history.moments("point") for history in histories):
-        need(None, "no worker came to a point at which a signal could be sent")
+        if len(history.moments("point-missed")) > MISSED_SHARE * len(history.moments("point")):
+            need(None, f"at too many points {history.moments('point-missed')[0].detail['reason']}")
     count = sum(len(history.moments("point")) for history in histories)
     return holds(f"{words} at {count} points, and nothing was lost", coverage=coverage)
 
@@ -120,9 +123,9 @@ def _is_same(point: Moment, other: Moment) -> bool:
 
 
 def _coverage(histories: tuple[History, ...]) -> str:
-    ends = [moment for history in histories for moment in history.moments("points")]
     places = {(m.detail["step"], m.detail["where"]) for history in histories for m in history.moments("point")}
-    every = max((moment.detail["all"] for moment in ends), default=0)
+    every = sum(m.detail["count"] for history in histories for m in history.moments("points"))
+    every -= sum(len(history.moments("need-not-wait")) for history in histories)
     missed = sum(len(history.moments("point-missed")) for history in histories)
     text = f"{len(places)} of {every} points"
     return text + (f"; at {missed} the worker did not come there" if missed else "")

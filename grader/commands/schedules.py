@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -12,11 +13,10 @@ from grader.commands.stage import ServerChoice, one_lab, stage
 from grader.errors import BadSubmission
 from grader.explore import ONE_TASK, WORKERS, Frontier, Pair, Undecided, life, set_up_database, walk
 from grader.history.sql import bare
-from grader.history.words import short
 from grader.lab import Lab
 from grader.submission import load_submission
 
-_SQL_SHOWN = 90
+_INDENT = 6
 
 
 def show(folder: Path, choice: ServerChoice, preemptions: int, console: Console) -> int:
@@ -31,8 +31,9 @@ def show(folder: Path, choice: ServerChoice, preemptions: int, console: Console)
             with one_lab(there, "life", 0) as lab:
                 say("\nOne task's life, step by step:")
                 for step in life(lab):
-                    waits = "  (may have to wait for the row)" if step.may_wait else ""
-                    say(f"{step.number:4}  {short(bare(step.sql) or step.sql, _SQL_SHOWN)}{waits}")
+                    waits = "  [another one's lock on the row can hold it up]" if step.may_wait else ""
+                    rows = textwrap.wrap(f"{bare(step.sql) or step.sql}{waits}", max(console.width - _INDENT, 20))
+                    say(f"{step.number:4}  " + f"\n{' ' * _INDENT}".join(rows))
             with one_lab(there, "schedules", 0) as lab:
                 _walk_all(lab, preemptions, say)
         except Undecided as reason:

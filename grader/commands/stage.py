@@ -87,6 +87,7 @@ def stage(
             patience=patience,
             is_cancelled=lambda: False,
             deep=deep,
+            tell=tell,
         )
         yield Stage(around, databases, clock, info)
 

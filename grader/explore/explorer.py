@@ -35,6 +35,9 @@ LONG_SLEEP: Final = 0.8
 MOST_UNDECIDED: Final = 3
 """Schedules in a row that cannot be walked to their end, before the search gives up."""
 
+TELL_EVERY: Final = 5.0
+"""Seconds between two lines that tell how far a long search has come."""
+
 RENEWED_AFTER: Final = 1000
 """Schedules after which the workers are started anew: done tasks pile up in the table."""
 
@@ -77,6 +80,7 @@ class Explorer:
         self._pair: Pair | None = None
         self._is_slow: bool | None = None
         self._since_renewed = 0
+        self._told_at = lab.clock.now()
         self._by_level: Counter[int] = Counter()
         self._undecided = 0
         self._reason: str | None = None
@@ -120,6 +124,7 @@ class Explorer:
                     break
                 continue
             in_a_row = 0
+            self._tell_now_and_then()
             self._by_level[run.walked.preemptions] += 1
             self.walks.append(run.walked.schedule)
             if run.disturbed is not None:
@@ -129,6 +134,13 @@ class Explorer:
             elif run.broken is not None:
                 return run
         return None
+
+    def _tell_now_and_then(self) -> None:
+        now = self.lab.clock.now()
+        if now - self._told_at > TELL_EVERY:
+            self._told_at = now
+            walked, waiting = sum(self._by_level.values()), len(self._frontier)
+            self.lab.tell(f"{self.situation.sentence}: {walked} schedules walked, at least {waiting} to come")
 
     def _walk(self, beginning: Schedule, frontier: Frontier | None = None) -> Run:
         """Walk one schedule. Raises Undecided."""

@@ -310,7 +310,9 @@ class Pair:
 
     def blocked_by_grader(self) -> bool:
         """Whether the step that was granted last waits for the row that the grader holds."""
-        actor = next(actor for actor in self.actors if actor.flights)
+        actor = next((actor for actor in self.actors if actor.flights), None)
+        if actor is None:
+            return False
         flight, entry = actor.flights[-1]
         while not flight.is_over:
             if self._blocker(flight.step) == GRADER and not actor.worker.wait_for(flight, 0):

@@ -44,6 +44,10 @@ REPEATS: Final = 3
 CONNECTING: Final = "(connects to the database)"
 
 
+class _NeedNotWait(Exception):
+    """The step went on although somebody else held the row's lock: there is no such point."""
+
+
 @dataclass(frozen=True, slots=True)
 class LifeStep:
     """A step of one task's life. ``number`` counts from 1, ``turn`` the steps with the same text.
@@ -126,19 +130,18 @@ class Points:
         self._rescuer: HeldWorker | None = None
 
     def run(self, lane: int, lanes: int) -> None:
-        """Every ``lanes``-th point, from the ``lane``-th on."""
+        """The points at every ``lanes``-th step, from step ``lane`` on."""
         kill = self.signal is signal.SIGKILL
         try:
             every = points_of(life(self.lab), connecting=not kill)
         except Undecided as reason:
             self.lab.note("no-points", reason=str(reason))
             return
-        tried = 0
-        for point in every[lane::lanes]:
-            tried += 1
+        mine = [point for point in every if point.number % lanes == lane]
+        for point in mine:
             if not self._holds(point):
                 break
-        self.lab.note("points", signal=self.signal.name, tried=tried, mine=len(every[lane::lanes]), all=len(every))
+        self.lab.note("points", signal=self.signal.name, count=len(mine))
 
     def _holds(self, point: Point) -> bool:
         """Try a point, again if it breaks a rule; False when it did every time."""
@@ -174,6 +177,9 @@ class Points:
                 if rescuer is not None:
                     return self._kill(victim, point, task, began, rescuer)
                 return self._stop(victim, point, task, began)
+        except _NeedNotWait:
+            self.lab.note("need-not-wait", step=point.number)
+            return None
         except Undecided as reason:
             self.lab.note("point-missed", step=point.number, where=point.where, reason=str(reason))
             return None
@@ -198,7 +204,7 @@ class Points:
                 victim.hold_row(task.id)
                 victim.take(moves[0])
                 if not victim.blocked_by_grader():
-                    raise Undecided("the step did not have to wait for the row's lock")
+                    raise _NeedNotWait
             case _:
                 assert_never(point.where)
 
@@ -238,7 +244,8 @@ class Points:
         if done:
             # Time for somebody who does not know that it is done to do it again.
             lab.comes(self._looks_again(rescuer, 2), 4 * POLL)
-        rescuer.close()
+        if not rescuer.hold_again():
+            self._end_rescuer()
         return done
 
     def _looks_again(self, worker: HeldWorker, times: int) -> Condition:

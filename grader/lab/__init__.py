@@ -57,6 +57,8 @@ class Surroundings:
     """Whether the scenario is to stop: the run ends, or nobody needs it any more."""
     deep: bool = False
     """Explore until nothing is left, however long that takes."""
+    tell: Callable[[str], None] = lambda _text: None
+    """Tells whoever waits how far something long has come."""
 
 
 class Lab:
@@ -68,6 +70,7 @@ class Lab:
         self.database = database
         self.patience = around.patience
         self.deep = around.deep
+        self.tell = around.tell
         self.clock = recorder.clock
         self.is_cancelled = around.is_cancelled
         self._around = around

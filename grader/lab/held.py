@@ -21,6 +21,7 @@ OTHERS_WAIT = 0.05
 LATE = 5.0
 """Seconds within which a worker that has nothing else to send comes back after an answer."""
 
+_MOST_STEPS_LEFT = 200
 _LOOK_AGAIN = 0.02
 _HOP = 30.0
 
@@ -119,6 +120,22 @@ class HeldWorker:
     def close(self) -> None:
         """From now on hold every step again."""
         self._wire.call(self._gate.close)
+
+    def hold_again(self) -> bool:
+        """Close the gate again, and let it finish the transactions that it is in; whether it did.
+
+        Closing alone is not enough: a statement that is under way at that moment may still find something.
+        """
+        self.close()
+        for _ in range(_MOST_STEPS_LEFT):
+            busy = [view for view in self.relay.connections() if view.transaction != "I" or view.under_way]
+            if not busy:
+                return True
+            self.arrive(QUICK)
+            for step in self._held:
+                if step.transaction != "I":
+                    self.grant(step)
+        return False
 
     def signal(self, number: signal.Signals) -> bool:
         """Send a signal to the process that the command started; False when it is gone."""
