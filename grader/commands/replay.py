@@ -38,9 +38,11 @@ from grader.history.timeline import History
 from grader.history.words import change_words
 from grader.lab import Lab
 from grader.model import Counterexample, LaneStep
-from grader.report import Look, draw, draw_names, draw_step
+from grader.report import Look, draw_names, draw_step, line
 from grader.saved import load
 from grader.submission import load_submission
+
+_STATEMENT = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +139,11 @@ class _Shown:
         news = [change_words(change) for change in changes[self._changes :]]
         whose = {change.service for change in changes[self._changes :]}
         self._changes = len(changes)
-        lines = [line for line in self._pair.trace.lines[self._lines :] if is_shown(line, [])]
+        shown = [new for new in self._pair.trace.lines[self._lines :] if is_shown(new, [])]
         self._lines = len(self._pair.trace.lines)
-        for index, line in enumerate(lines):
-            step = lane_step(0, line, [], self._titles)
-            is_last = not any(later.entry.lane == line.entry.lane for later in lines[index + 1 :])
+        for index, new in enumerate(shown):
+            step = lane_step(0, new, [], self._titles)
+            is_last = not any(later.entry.lane == new.entry.lane for later in shown[index + 1 :])
             if is_last and step.lane in whose:
                 step = replace(step, changes=tuple(news))
             self._show.step(step)
@@ -179,7 +181,7 @@ class _Screen:
 
     def say(self, text: str) -> None:
         """A line across the page."""
-        self._console.print(self._look.text(text), markup=False)
+        self._console.print(self._look.text(line(text)), markup=False)
 
     def begin(self, lanes: Sequence[str]) -> None:
         """The lanes that steps will be in."""
@@ -189,18 +191,27 @@ class _Screen:
     def step(self, step: LaneStep) -> None:
         """A step that was taken."""
         self._number += 1
-        numbered = replace(step, number=self._number)
+        # Everything in it may come from the submission.
+        numbered = replace(
+            step,
+            number=self._number,
+            text=line(step.text, _STATEMENT),
+            result=line(step.result),
+            changes=tuple(map(line, step.changes)),
+        )
         self._order = replace(self._order, steps=(*self._order.steps, numbered))
         self._print(draw_step(numbered, self._order, self._console.width, self._look))
 
     def lanes(self, order: Counterexample) -> None:
         """A whole order of steps."""
-        self._print(draw(order, self._console.width, self._look))
+        self.begin(order.lanes)
+        for step in order.steps:
+            self.step(step)
 
     def wait(self, coming: str) -> None:
         """Wait for Enter, having said what comes next."""
         if self._pause:
-            self._console.print(self._look.text(f"  next: {coming} [Enter]"), markup=False, end="")
+            self._console.print(self._look.text(f"  next: {line(coming)} [Enter]"), markup=False, end="")
             self._console.input("")
 
     def end(self, broken: str | None) -> int:

@@ -14,6 +14,7 @@ from grader.errors import BadSubmission
 from grader.explore import ONE_TASK, WORKERS, Frontier, Pair, Undecided, life, set_up_database, walk
 from grader.history.sql import bare
 from grader.lab import Lab
+from grader.report import line
 from grader.submission import load_submission
 
 _INDENT = 6
@@ -32,7 +33,9 @@ def show(folder: Path, choice: ServerChoice, preemptions: int, console: Console)
                 say("\nOne task's life, step by step:")
                 for step in life(lab):
                     waits = "  [another one's lock on the row can hold it up]" if step.may_wait else ""
-                    rows = textwrap.wrap(f"{bare(step.sql) or step.sql}{waits}", max(console.width - _INDENT, 20))
+                    rows = textwrap.wrap(
+                        line(f"{bare(step.sql) or step.sql}{waits}", 4_000), max(console.width - _INDENT, 20)
+                    )
                     say(f"{step.number:4}  " + f"\n{' ' * _INDENT}".join(rows))
             with one_lab(there, "schedules", 0) as lab:
                 _walk_all(lab, preemptions, say)
@@ -67,4 +70,4 @@ def _walk_all(lab: Lab, preemptions: int, say: Callable[[str], None]) -> None:
     )
     say(f"\n{count} schedules{more}.")
     if merged:
-        say(f"Nobody else can notice these, so they have no place of their own: {', '.join(merged)}")
+        say(f"Nobody else can notice these, so they have no place of their own: {line(', '.join(merged), 1_000)}")

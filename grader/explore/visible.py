@@ -12,7 +12,7 @@ from grader.wire import SYNC_COMMIT, WireStep
 
 # Beginning a transaction takes no snapshot and no lock; the first statement in it does (PostgreSQL manual, BEGIN).
 _NO_EFFECT = re.compile(
-    r"^(begin|start transaction|savepoint|release|set (?!constraints)|show|reset|discard|deallocate|listen|unlisten)\b"
+    r"^(begin|start transaction|savepoint|release|set (?!constraints)|show|reset|deallocate|listen|unlisten)\b"
     r"|^select (1|version\(\)|pg_catalog\.version\(\)|current_schema(\(\))?|current_database\(\))$"
     r"|^select (pg_catalog\.)?set_config\(",
     re.IGNORECASE,

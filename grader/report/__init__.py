@@ -14,7 +14,7 @@ from grader.model import Report
 from grader.report.files import write_atomically
 from grader.report.html import render_html, write_html
 from grader.report.json_report import from_json, read_json, render_json, schema, to_json, write_json
-from grader.report.lanes import draw, draw_names, draw_step
+from grader.report.lanes import draw_names, draw_step
 from grader.report.look import Look
 from grader.report.progress import LiveProgress
 from grader.report.terminal import render_terminal
@@ -24,10 +24,10 @@ __all__ = [
     "FORMATS",
     "LiveProgress",
     "Look",
-    "draw",
     "draw_names",
     "draw_step",
     "from_json",
+    "line",
     "read_json",
     "render_html",
     "render_json",
