@@ -115,10 +115,10 @@ def _after_sleep(history: History, stopped: Moment) -> Judgement:
     woken = need(_moment_of(history, "woken", story), "the sleeper was not woken")
     awake = need(_moment_of(history, "awake-again", story), "the task was never completed")
     service, sql = stopped.detail["service"], stopped.detail["sql"]
-    what = "at work on" if sql is None else f"held before “{short(sql, 90)}” for"
+    what = "" if sql is None else f", “{short(sql, 90)}” held on its way"
     aged = "; its times moved past the timeout" if stopped.detail["aged"] else ""
     marks = [
-        Evidence(stopped.at, f"SIGSTOP {what} task {story.task}{aged}", service),
+        Evidence(stopped.at, f"SIGSTOP while task {story.task} is in hand{what}{aged}", service),
         Evidence(woken.at, "SIGCONT" if sql is None else "the statement let go, and SIGCONT", service),
     ]
     proof = sorted([*life(story), *marks], key=lambda e: e.at)
