@@ -1,0 +1,1 @@
+"""A worker that holds an advisory lock on what it works on."""

@@ -1,0 +1,15 @@
+CREATE TABLE tasks (
+    id              BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    title           TEXT        NOT NULL,
+    description     TEXT        NOT NULL DEFAULT '',
+    type            TEXT        NOT NULL DEFAULT 'default',
+    payload         JSONB       NOT NULL DEFAULT '{}',
+    status          TEXT        NOT NULL DEFAULT 'pending'
+                    CHECK (status IN ('pending', 'processing', 'completed', 'failed')),
+    assigned_worker TEXT,
+    claim           BIGINT,     -- the number of the last claim; no other claim of any task has it
+    created_at      TIMESTAMPTZ NOT NULL DEFAULT now(),
+    updated_at      TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+CREATE INDEX tasks_pending ON tasks (created_at) WHERE status = 'pending';
+CREATE INDEX tasks_processing ON tasks (updated_at) WHERE status = 'processing';

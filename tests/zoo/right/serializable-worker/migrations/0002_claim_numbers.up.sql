@@ -1,0 +1,1 @@
+CREATE SEQUENCE claim_numbers;
