@@ -150,6 +150,8 @@ def _coverage(detail: dict[str, Any] | Any) -> str:
     words = f"{detail['situation']}: {count} schedule{'s' * (count != 1)}"
     if detail.get("settings"):
         words += " under other plans"
+    if detail.get("left_alone"):
+        return f"{words} (nobody takes the stuck one up by the moments in its row)"
     return f"{words} ({_extent(detail)})"
 
 

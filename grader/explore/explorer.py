@@ -84,6 +84,7 @@ class Explorer:
         self._by_level: Counter[int] = Counter()
         self._undecided = 0
         self._reason: str | None = None
+        self._left_alone = False
         self._frontier = Frontier(self.bound)
 
     def run(self) -> None:
@@ -132,8 +133,19 @@ class Explorer:
                 self._reason = run.disturbed
                 self._renew()
             elif run.broken is not None:
+                if self._is_left_alone(run.broken):
+                    self._left_alone = True
+                    return None
                 return run
         return None
+
+    def _is_left_alone(self, broken: Broken) -> bool:
+        """Whether nobody takes up a stuck task even when nobody interferes.
+
+        Its row alone does not tell that it is stuck then: a lease in another table does, or a worker's own clock. Or
+        nothing does; that is for other checks to judge, which wait for the timeout.
+        """
+        return self.situation.stuck > 0 and broken.rule == "not-completed" and len(self.walks) == 1
 
     def _tell_now_and_then(self) -> None:
         now = self.lab.clock.now()
@@ -282,6 +294,7 @@ class Explorer:
             waiting=len(self._frontier),
             undecided=self._undecided,
             reason=self._reason,
+            left_alone=self._left_alone,
             seconds=round(self.lab.clock.now() - start, 3),
         )
 
