@@ -156,9 +156,18 @@ def _coverage(detail: dict[str, Any] | Any) -> str:
 
 
 def _extent(detail: Any) -> str:
+    """Whether that was all, or all up to where."""
     bound, level = detail.get("bound"), detail.get("all_up_to")
+    lost = [
+        f"{detail.get(key, 0)} {words}"
+        for key, words in (("undecided", "came to no end"), ("strayed", "went another way than before"))
+        if detail.get(key)
+    ]
     if detail.get("all_within_bound"):
-        return "all there are" if bound is None or not detail["left_out"] else f"all with {_preemptions(bound)}"
+        whole = bound is None or not detail["left_out"]
+        return "all there are" if whole else f"all with {_preemptions(bound)}"
+    if lost:
+        return f"not all: {', '.join(lost)}"
     if detail.get("waiting") and level is not None and level >= 0:
         return f"all with {_preemptions(level)}, and some more"
     return "not all"

@@ -76,13 +76,14 @@ class Explorer:
         self.situation = situation
         self.settings = dict(settings or {})
         self.bound = None if lab.deep else bound
-        self.walks: list[Schedule] = []
         self._pair: Pair | None = None
         self._is_slow: bool | None = None
         self._since_renewed = 0
         self._told_at = lab.clock.now()
         self._by_level: Counter[int] = Counter()
         self._undecided = 0
+        self._strayed = 0
+        """Schedules in which somebody did not come by the same steps as before."""
         self._reason: str | None = None
         self._left_alone = False
         self._frontier = Frontier(self.bound)
@@ -127,7 +128,7 @@ class Explorer:
             in_a_row = 0
             self._tell_now_and_then()
             self._by_level[run.walked.preemptions] += 1
-            self.walks.append(run.walked.schedule)
+            self._strayed += not run.walked.followed
             if run.disturbed is not None:
                 self._undecided += 1
                 self._reason = run.disturbed
@@ -145,13 +146,13 @@ class Explorer:
         Its row alone does not tell that it is stuck then: a lease in another table does, or a worker's own clock. Or
         nothing does; that is for other checks to judge, which wait for the timeout.
         """
-        return self.situation.stuck > 0 and broken.rule == "not-completed" and len(self.walks) == 1
+        return self.situation.stuck > 0 and broken.rule == "not-completed" and self._by_level.total() == 1
 
     def _tell_now_and_then(self) -> None:
         now = self.lab.clock.now()
         if now - self._told_at > TELL_EVERY:
             self._told_at = now
-            walked, waiting = sum(self._by_level.values()), len(self._frontier)
+            walked, waiting = self._by_level.total(), len(self._frontier)
             self.lab.tell(f"{self.situation.sentence}: {walked} schedules walked, at least {waiting} to come")
 
     def _walk(self, beginning: Schedule, frontier: Frontier | None = None) -> Run:
@@ -285,14 +286,15 @@ class Explorer:
             "explored",
             situation=self.situation.sentence,
             settings=self.settings,
-            schedules=sum(self._by_level.values()),
+            schedules=self._by_level.total(),
             by_preemptions={str(k): v for k, v in sorted(self._by_level.items())},
             bound=self.bound,
-            all_within_bound=level is None and not self._undecided and found is None,
+            all_within_bound=level is None and not self._undecided and not self._strayed and found is None,
             all_up_to=None if level is None else level - 1,
             left_out=self._frontier.left_out,
             waiting=len(self._frontier),
             undecided=self._undecided,
+            strayed=self._strayed,
             reason=self._reason,
             left_alone=self._left_alone,
             seconds=round(self.lab.clock.now() - start, 3),
