@@ -10,13 +10,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 USE := $(VENV)/.installed-for-use
 DEV := $(VENV)/.installed-for-development
+BENCH := $(VENV)/.installed-for-benchmarks
 
 ONLY := $(if $(PART),--part $(PART)) $(if $(CHECK),--only $(CHECK))
 # One folder a submission, wherever it lives: reports/starter, reports/solution, …
 OUTPUT := $(REPORTS)/$(notdir $(abspath $(TARGET)))
 
 .DEFAULT_GOAL := help
-.PHONY: help grade replay schedules run judge checks starter test check format bench clean
+.PHONY: help grade replay schedules run judge checks starter test check format bench bench-races clean
 
 help: ## Show this list
 	@echo 'make grade                          grade starter/, the code that you edit'
@@ -24,7 +25,7 @@ help: ## Show this list
 	@echo 'make grade CHECK=3a.starts          one check'
 	@echo 'make grade TARGET=path/to/folder    another submission, such as solution'
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
 
 grade: $(USE) ## Grade TARGET (PART=…, CHECK=… for less; DEEP=1 explores all)
 	@$(BIN)/python -m grader grade $(TARGET) --output $(OUTPUT) $(ONLY) $(if $(DEEP),--deep)
@@ -48,7 +49,7 @@ starter: $(USE) ## Make starter/ anew from the marked blocks of solution/
 	@$(BIN)/python -m grader starter solution starter
 
 test: $(DEV) ## Run all tests (unit, then with a real PostgreSQL)
-	@$(BIN)/python -m pytest -n 2 --dist loadscope tests/unit tests/integration
+	@$(BIN)/python -m pytest -n 2 --dist loadscope tests/unit tests/integration tests/zoo
 
 check: $(DEV) ## Style, types and import contracts
 	$(BIN)/ruff check .
@@ -63,6 +64,9 @@ format: $(DEV) ## Put the code into the usual form
 bench: $(DEV) ## Time whole grades, and the wire, and say where the seconds go
 	@$(BIN)/python -m tests.bench.bench_grade
 	@$(BIN)/python -m tests.bench.bench_wire
+
+bench-races: $(BENCH) ## Compare three ways of finding races (long; RUNS='1 2 1' for less)
+	@$(BIN)/python -m tests.bench.bench_races $(if $(RUNS),--runs $(RUNS)) --output $(REPORTS)/races.md
 
 clean: ## Remove what the targets above made (not your code)
 	rm -rf $(VENV) $(REPORTS) *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
@@ -83,3 +87,8 @@ $(DEV): $(BIN)/python pyproject.toml constraints.txt
 	@echo 'Installing the development tools into $(VENV); this happens once …'
 	@$(PIP) --editable '.[dev]'
 	@touch $@ $(USE)
+
+$(BENCH): $(DEV)
+	@echo 'Installing what the benchmarks compare with into $(VENV); this happens once …'
+	@$(PIP) --editable '.[bench]'
+	@touch $@

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from grader.history.sql import bare
+from grader.history.sql import bare, shape
 from grader.history.steps import Step
 from grader.history.tasks import Change
 from grader.history.timeline import History
@@ -15,14 +15,8 @@ from grader.wire import WireStep
 from grader.wire.steps import SYNC_COMMIT
 from grader.wire.transaction import may_write
 
-_VALUE = re.compile(r"'[^']*'|\d+(\.\d+)?")
 _COMMITS = re.compile(r"^(commit|end)\b", re.IGNORECASE)
 _ENDS = re.compile(r"^(commit|end|rollback|abort)\b", re.IGNORECASE)
-
-
-def shape(sql: str) -> str:
-    """A statement without the values in its text: equal for two tasks."""
-    return _VALUE.sub("?", bare(sql))
 
 
 def maker(history: History, change: Change) -> str | None:

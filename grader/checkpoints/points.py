@@ -6,7 +6,7 @@ import signal
 
 from grader.checkpoints.worker import LAB, processes
 from grader.declare import check, scenario
-from grader.explore import Points, broken_point, point_lanes
+from grader.explore import REPEATS, Points, broken_point, point_lanes
 from grader.history.events import Moment
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
@@ -82,7 +82,7 @@ def _judge(histories: tuple[History, ...], *, expected: str, words: str) -> Judg
         for point in history.moments("point"):
             again = _times_broken(history, point)
             rule = broken_point(history, point)
-            if rule is None or _not_again(history, point):
+            if rule is None or again < REPEATS:
                 continue
             return broken(
                 expected=expected,
@@ -108,13 +108,6 @@ def _judge(histories: tuple[History, ...], *, expected: str, words: str) -> Judg
 def _times_broken(history: History, point: Moment) -> int:
     return sum(
         _is_same(point, other) and broken_point(history, other) is not None for other in history.moments("point")
-    )
-
-
-def _not_again(history: History, point: Moment) -> bool:
-    """Whether the point was tried again, and held."""
-    return any(
-        _is_same(point, other) and broken_point(history, other) is None for other in history.moments("point")
     )
 
 

@@ -5,7 +5,7 @@ from grader.explore.explorer import WORKERS, Explorer, set_up_database
 from grader.explore.pair import Pair, Undecided
 from grader.explore.point_lanes import point_lanes
 from grader.explore.point_rules import broken_point, place_words
-from grader.explore.points import Point, Points, life
+from grader.explore.points import REPEATS, Point, Points, life
 from grader.explore.rules import Broken, broken_rule
 from grader.explore.search import Frontier, walk
 from grader.explore.situations import HELD_ROW, ONE_TASK, TWO_TASKS, Situation, beside_stuck
@@ -16,6 +16,7 @@ __all__ = [
     "GRADER",
     "HELD_ROW",
     "ONE_TASK",
+    "REPEATS",
     "TWO_TASKS",
     "WORKERS",
     "Broken",

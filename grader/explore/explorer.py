@@ -111,6 +111,7 @@ class Explorer:
     def _search(self, start: float) -> Run | None:
         limit = None if self.lab.deep else start + LIMIT * self.lab.patience
         in_a_row = 0
+        again: set[Schedule] = set()
         while limit is None or self.lab.clock.now() < limit:
             beginning = self._frontier.pop()
             if beginning is None:
@@ -127,6 +128,11 @@ class Explorer:
                 continue
             in_a_row = 0
             self._tell_now_and_then()
+            if not run.walked.followed and run.broken is None and beginning not in again:
+                # A driver may do once what it never does again, such as preparing a statement.
+                again.add(beginning)
+                self._frontier.add(beginning, run.walked.preemptions)
+                continue
             self._by_level[run.walked.preemptions] += 1
             self._strayed += not run.walked.followed
             if run.disturbed is not None:

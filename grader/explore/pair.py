@@ -72,12 +72,12 @@ class Actor:
     talks: dict[int, Talk] = field(default_factory=dict)
     flights: list[tuple[Flight, Entry]] = field(default_factory=list)
     home: tuple[str, ...] | None = None
-    """The statements that it was about to send when it fell asleep for the first time."""
+    """Where it was when it fell asleep for the first time."""
 
     @property
     def place(self) -> tuple[str, ...]:
-        """The statements that it is about to send."""
-        return tuple(step.sql for step in self.worker.held)
+        """Where in its loop it is: the statement that it sent last, and those that it is about to send."""
+        return (self.rounds.previous, *(step.sql for step in self.worker.held))
 
     def talk(self, step: WireStep) -> Talk:
         """The conversation that a step belongs to."""
@@ -126,6 +126,8 @@ class Pair:
         self._preamble: list[Event] = []
         self._by_pid: dict[int, str] = {}
         self._status: dict[str, str] = {}
+        self._holder: dict[str, str] = {}
+        """Task to the worker that claimed it, while it is in processing."""
         self._steps = 0
         self._numbered = 0
         self._taken_at: list[float] = []
@@ -199,6 +201,7 @@ class Pair:
         self._taken_at = []
         self._looks_left = LAST_LOOKS
         self._status = {}
+        self._holder = {}
         for actor in self.actors:
             actor.rounds.task_changed()
         if hold_row is not None:
@@ -342,7 +345,12 @@ class Pair:
     def _ready(self, actor: Actor) -> list[tuple[str, WireStep]]:
         held = [step for step in actor.worker.held if not actor.is_in_flight(step)]
         named = [(actor.letter + (str(i + 1) if i else ""), step) for i, step in enumerate(held)]
-        return [(name, step) for name, step in named if not actor.rounds.sleeps_at(step, actor.talk(step))]
+        has_task = actor.worker.name in self._holder.values()
+        return [
+            (name, step)
+            for name, step in named
+            if not actor.rounds.sleeps_at(step, actor.talk(step), has_task=has_task)
+        ]
 
     def _take_invisible(self) -> bool:
         """Take a step that nobody else can notice; whether there was one."""
@@ -490,10 +498,13 @@ class Pair:
         changes: list[RowChanged] = self.lab.database.read_changes()
         for change in changes:
             self.recorder.record(change)
-            if change.after is not None:
-                self._status[change.task] = str(change.after["status"])
+            status = None if change.after is None else str(change.after["status"])
+            self._status[change.task] = status or "gone"
+            holder = self._by_pid.get(change.backend_pid)
+            if status == "processing" and holder is not None:
+                self._holder[change.task] = holder
             else:
-                self._status.pop(change.task, None)
+                self._holder.pop(change.task, None)
         return any(not change.by_grader for change in changes)
 
     def _keep_preamble(self, events: Sequence[Event]) -> None:

@@ -1,20 +1,25 @@
 """When a worker may be left asleep: it has looked, found nothing, and nothing has changed since.
 
 Without this a search would not end, since a worker polls for ever. A *round* is recognised without knowing how a
-submission polls: outside of any work in progress, a statement that the worker has begun a transaction with before
-means that it came round once, and nothing that it could see has changed since that time. Pure.
+submission polls: outside of any work in progress, a statement that the worker has begun a transaction with before,
+after the same one as this time (a pool may send one and the same statement after each), means that it came round
+once, and nothing that it could see has changed since that time. Pure.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from grader.explore.visible import is_plumbing
+from grader.explore.visible import ended_transaction, is_plumbing
 from grader.history.events import StepEnded
-from grader.wire import SYNC_COMMIT, WireStep
+from grader.history.sql import shape
+from grader.wire import WireStep
 
 SAME_TEXT: Final = 3
-"""So often the same text with other parameters (a client's clock, say) counts as the same statement."""
+"""So often the same text with other values in it (a client's clock, say) counts as the same statement."""
+
+WITH_A_TASK: Final = 8
+"""So many rounds a worker may go with a task in hand: it may look at that task again and again while it works."""
 
 LONGEST: Final = 24
 """Transactions of one round at most, whatever they look like."""
@@ -41,7 +46,7 @@ class Talk:
         if not is_plumbing(step.sql):
             self.chain.append((step.sql, answer.tag or answer.sqlstate or ""))
             self.touched = self.touched or answer.rows != 0
-        if answer.transaction != "I" and step.sql != SYNC_COMMIT:
+        if not ended_transaction(step.sql, answer):
             return None
         chain = tuple(self.chain)
         self.chain.clear()
@@ -52,27 +57,37 @@ class Rounds:
     """What one worker has looked at since something changed."""
 
     def __init__(self) -> None:
-        self._seen: set[tuple[str, tuple[str, ...]]] = set()
-        self._texts: dict[str, int] = {}
+        self.previous = ""
+        """The statement that it sent last."""
+        self._seen: dict[tuple[str, str, tuple[str, ...]], int] = {}
+        self._texts: dict[tuple[str, str], int] = {}
         self._released: set[Chain] = set()
         self._begun = 0
 
-    def sleeps_at(self, step: WireStep, talk: Talk) -> bool:
-        """Whether this step would begin a round that shows the worker what it has seen already."""
+    def sleeps_at(self, step: WireStep, talk: Talk, *, has_task: bool = False) -> bool:
+        """Whether this step would begin a round that shows the worker what it has seen already.
+
+        ``has_task``: it has claimed a task that has not come to its end.
+        """
         if not talk.is_fresh or is_plumbing(step.sql):
             return False
+        rounds = WITH_A_TASK if has_task else 1
         return (
-            (step.sql, step.parameters) in self._seen
-            or self._texts.get(step.sql, 0) >= SAME_TEXT
-            or self._begun >= LONGEST
+            self._seen.get((self.previous, step.sql, step.parameters), 0) >= rounds
+            or self._texts.get((shape(self.previous), shape(step.sql)), 0) >= SAME_TEXT * rounds
+            or self._begun >= LONGEST * rounds
         )
 
     def begins(self, step: WireStep, talk: Talk) -> None:
         """Note a step that is let go."""
-        if talk.is_fresh and not is_plumbing(step.sql):
-            self._seen.add((step.sql, step.parameters))
-            self._texts[step.sql] = self._texts.get(step.sql, 0) + 1
+        if is_plumbing(step.sql):
+            return
+        if talk.is_fresh:
+            exact, rough = (self.previous, step.sql, step.parameters), (shape(self.previous), shape(step.sql))
+            self._seen[exact] = self._seen.get(exact, 0) + 1
+            self._texts[rough] = self._texts.get(rough, 0) + 1
             self._begun += 1
+        self.previous = step.sql
 
     def releases(self, chain: Chain) -> bool:
         """Whether a transaction of this worker's that changed no task may still let others find something.

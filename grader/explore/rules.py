@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from grader.explore.visible import is_plumbing
 from grader.history.double import double_claims
 from grader.history.steps import Step
 from grader.history.tasks import FINAL, Change, Story
@@ -60,17 +61,9 @@ def broken_rule(
 
 
 def _of_task(history: History, story: Story) -> list[Broken]:
+    """What broke first comes first; of two that broke with the same change, the one that says more."""
     task = story.task
-    found = [
-        Broken(
-            "claimed-twice",
-            task,
-            f"task {task} was claimed twice: by {double.first}, and then by {double.second}",
-            double.at,
-            story.claims[0].at,
-        )
-        for double in double_claims(history, story)
-    ]
+    found: list[Broken] = []
     done: Change | None = None
     for change in story.changes:
         if change.service is None:
@@ -80,6 +73,9 @@ def _of_task(history: History, story: Story) -> list[Broken]:
             found.append(Broken("brought-back", task, text, change.at, done.at))
         if change.after("status") == "completed":
             done = done or change
+    for double in double_claims(history, story):
+        text = f"task {task} was claimed twice: by {double.first}, and then by {double.second}"
+        found.append(Broken("claimed-twice", task, text, double.at, story.claims[0].at))
     if len(story.completions) > 1:
         first, second = story.completions[:2]
         text = f"task {task} was completed twice: by {first.service}, and then by {second.service}"
@@ -111,11 +107,9 @@ def _ended_workers(history: History) -> list[Broken]:
 
 
 def last_error(history: History, service: str, before: float) -> Step | None:
-    """The last statement of a service that failed, if nothing that it sent later succeeded but a rollback."""
-    for step in reversed(history.steps_of(service)):
-        if step.began < before and step.sqlstate:
-            return step
-    return None
+    """The last statement of a service before a moment, if it failed; rollbacks and the like do not count."""
+    sent = [s for s in history.steps_of(service) if s.began < before and (s.sqlstate or not is_plumbing(s.sql))]
+    return sent[-1] if sent and sent[-1].sqlstate else None
 
 
 def _not_completed(story: Story) -> str:

@@ -17,6 +17,10 @@ Schedule = tuple[str, ...]
 """Who takes each step: ``A``, ``B``; ``A2`` is the second connection of A that has something to send."""
 
 
+WORKERS = frozenset("AB")
+"""The workers that are alike, by their letters."""
+
+
 class World(Protocol):
     """Whatever takes steps."""
 
@@ -42,8 +46,8 @@ class Frontier:
     """The schedules that are still to be walked, each told by its beginning.
 
     ``bound`` is the most preemptions that a schedule may have (None: any number); ``left_out`` counts the choices
-    that it forbids. With ``symmetric``, the two that begin are the same program in the same state, and only one of
-    them takes the first step: every other schedule is one of these with the names exchanged.
+    that it forbids. With ``symmetric``, workers are the same program in the same state at the beginning, and only one
+    of them may take the first step: every other schedule is one of these with the names exchanged.
     """
 
     bound: int | None = None
@@ -79,9 +83,11 @@ class Frontier:
 def walk(world: World, beginning: Schedule, frontier: Frontier | None = None) -> Walked:
     """Walk one schedule: the choices of ``beginning``, then as long as can be without a preemption.
 
-    The choices that were not taken after the beginning go to the frontier, if there is one.
+    The choices that were not taken after the beginning go to the frontier, if there is one and the beginning could be
+    followed: else they would be choices of another schedule than the one that was asked for.
     """
     schedule: list[str] = []
+    branches: list[tuple[Schedule, int]] = []
     preemptions = 0
     followed = True
     last: str | None = None
@@ -93,16 +99,21 @@ def walk(world: World, beginning: Schedule, frontier: Frontier | None = None) ->
                 chosen = beginning[len(schedule)]
             else:
                 followed = False
-        elif frontier is not None and not (frontier.symmetric and not schedule):
+        elif frontier is not None:
             # The last one kept is the first one walked: the farthest ahead in the order of moves.
             for other in moves:
-                if other != usual:
-                    frontier.add((*schedule, other), preemptions + _cost(last, other, moves))
+                is_mirrored = frontier.symmetric and not schedule and {usual[0], other[0]} == WORKERS
+                if other != usual and not is_mirrored:
+                    branches.append(((*schedule, other), preemptions + _cost(last, other, moves)))
         preemptions += _cost(last, chosen, moves)
         world.take(chosen)
         schedule.append(chosen)
         last = chosen
-    return Walked(tuple(schedule), preemptions, followed and len(schedule) >= len(beginning))
+    followed = followed and len(schedule) >= len(beginning)
+    if frontier is not None and followed:
+        for branch, cost in branches:
+            frontier.add(branch, cost)
+    return Walked(tuple(schedule), preemptions, followed)
 
 
 def _usual(last: str | None, moves: Sequence[str]) -> str:

@@ -6,21 +6,36 @@ When in doubt, a step matters.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
+from grader.history.events import StepEnded
 from grader.history.sql import bare
 from grader.wire import SYNC_COMMIT, WireStep
+from grader.wire.transaction import may_write
 
 # Beginning a transaction takes no snapshot and no lock; the first statement in it does (PostgreSQL manual, BEGIN).
 _NO_EFFECT = re.compile(
     r"^(begin|start transaction|savepoint|release|set (?!constraints)|show|reset|deallocate|listen|unlisten)\b"
     r"|^select (1|version\(\)|pg_catalog\.version\(\)|current_schema(\(\))?|current_database\(\))$"
-    r"|^select (pg_catalog\.)?set_config\(",
+    r"|^select (pg_catalog\.)?set_config\(('[^']*'|\$\d), ?('[^']*'|\$\d), ?(true|false|\$\d)\)$",
     re.IGNORECASE,
 )
 # What drivers ask of the catalogs when they connect.
-_CATALOGS = re.compile(
-    r"^(select|with)\b.*\bpg_(type|range|namespace|settings|class|attribute|enum)\b", re.IGNORECASE
+_SELECTS = re.compile(r"^(select|with)\b", re.IGNORECASE)
+_SOURCES = re.compile(
+    r"\b(?:from|join)\s+(.*?)(?=\b(?:from|join|on|where|order|group|having|limit|union)\b|[()]|$)", re.I
 )
+_CATALOG = re.compile(
+    r"^(lateral\s*)?(pg_catalog\.|information_schema\.)?pg_\w+\b|^information_schema\.\w+\b|^$", re.I
+)
+_CALLS = re.compile(r"\b([a-z_][\w.]*)\s*\(", re.IGNORECASE)
+_HARMLESS_CALLS = re.compile(
+    r"^((pg_catalog\.)?(pg_get_\w+|pg_\w+_is_visible|format_type|array_agg|array|unnest|current_schemas?|coalesce)"
+    r"|any|all|in|exists|not|and|or|as|then|else|when|on|where|select|values|varchar|char|numeric)$",
+    re.IGNORECASE,
+)
+_LOCKS = re.compile(r"\bfor\s+(no\s+key\s+)?(update|share|key\s+share)\b|\block\b", re.IGNORECASE)
+_TO_SAVEPOINT = re.compile(r"^(rollback|abort)\s+(work\s+|transaction\s+)?to\b", re.IGNORECASE)
 _ENDS = re.compile(r"^(commit|end|rollback|abort)( work| transaction)?$", re.IGNORECASE)
 
 
@@ -34,14 +49,32 @@ def has_no_effect(sql: str) -> bool:
     text = bare(sql).rstrip("; ")
     if ";" in text:
         return False
+    return not text or bool(_NO_EFFECT.match(text)) or _only_reads_catalogs(text)
+
+
+@lru_cache(maxsize=256)
+def _only_reads_catalogs(text: str) -> bool:
+    if not _SELECTS.match(text) or may_write(text) or _LOCKS.search(text):
+        return False
+    sources = [source.strip() for found in _SOURCES.findall(text) for source in found.split(",")]
+    calls = _CALLS.findall(text)
     return (
-        not text or bool(_NO_EFFECT.match(text)) or (bool(_CATALOGS.match(text)) and "tasks" not in text.lower())
+        any(sources)
+        and all(_CATALOG.match(source) for source in sources)
+        and all(_HARMLESS_CALLS.match(call) for call in calls)
     )
 
 
 def ends_transaction(sql: str) -> bool:
     """Whether a statement is COMMIT or ROLLBACK and nothing else, the one that a Sync stands for included."""
     return sql == SYNC_COMMIT or bool(_ENDS.match(bare(sql).rstrip("; ")))
+
+
+def ended_transaction(sql: str, answer: StepEnded) -> bool:
+    """Whether a transaction is over with this answer, another one begun at once or not."""
+    if answer.transaction == "I" or answer.committed or sql == SYNC_COMMIT:
+        return True
+    return answer.tag in ("COMMIT", "ROLLBACK") and not _TO_SAVEPOINT.search(bare(sql))
 
 
 def may_end_quietly(step: WireStep, touched: bool) -> bool:

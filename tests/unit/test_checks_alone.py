@@ -6,12 +6,12 @@ import pytest
 
 from grader.checkpoints import all_checks, scenarios_of, select
 from grader.checkpoints.documents import PARTS, STATES, answers, in_order, substance
-from grader.history.double import double_claims
 from grader.checkpoints.logs import names_id
 from grader.checkpoints.polling import seconds_of
 from grader.checkpoints.polls import rhythms
 from grader.declare import Check
 from grader.errors import BadCall
+from grader.history.double import double_claims
 from grader.history.timeline import History
 from grader.judging import Judge, Take
 from grader.model import Verdict
