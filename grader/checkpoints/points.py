@@ -102,6 +102,7 @@ def _judge(histories: tuple[History, ...], *, expected: str, words: str) -> Judg
         if len(history.moments("point-missed")) > MISSED_SHARE * len(history.moments("point")):
             need(None, f"at too many points {history.moments('point-missed')[0].detail['reason']}")
     count = sum(len(history.moments("point")) for history in histories)
+    need(count or None, "there was no point at which a signal could be sent")
     return holds(f"{words} at {count} points, and nothing was lost", coverage=coverage)
 
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
+from grader.history.steps import Step
 from grader.history.timeline import History
 
-_SAME_BURST = 0.06
-"""Seconds between two statements of one poll, at the most; less than half the shortest interval asked for."""
+_SAME_BURST, _LONGEST_PAUSE = 0.06, 0.12
+"""Seconds between two statements of one poll, at the most, on a quiet machine and on any; less than half the
+shortest interval asked for."""
 
 _MOST_LOOPS = 8
 
@@ -46,13 +48,16 @@ class Rhythm:
 def rhythms(history: History, service: str, begins: float, ends: float) -> list[Rhythm]:
     """Every way to look at the polls of a service in an interval; the same ways in the same order each time."""
     steps = [s for s in history.steps_of(service) if begins <= s.began <= ends and not s.is_setup]
-    everything = _bursts([s.began for s in steps])
+    pause = min(_SAME_BURST * history.patience, _LONGEST_PAUSE)
+    everything = _bursts(steps, pause)
     busiest = Counter(s.connection for s in steps).most_common(1)
-    alone = _bursts([s.began for s in steps if busiest and s.connection == busiest[0][0]])
+    alone = _bursts([s for s in steps if busiest and s.connection == busiest[0][0]], pause)
     found = [Rhythm(everything), Rhythm(alone)]
     found += [Rhythm(everything[::k]) for k in range(2, _MOST_LOOPS + 1)]
     return found
 
 
-def _bursts(times: list[float]) -> tuple[float, ...]:
-    return tuple(at for n, at in enumerate(times) if n == 0 or at - times[n - 1] > _SAME_BURST)
+def _bursts(steps: list[Step], pause: float) -> tuple[float, ...]:
+    """When each burst began. A pause is from an answer to the next statement: a slow answer ends no burst."""
+    begins = [n == 0 or s.began - (steps[n - 1].ended or steps[n - 1].began) > pause for n, s in enumerate(steps)]
+    return tuple(s.began for s, is_first in zip(steps, begins, strict=True) if is_first)

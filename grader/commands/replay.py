@@ -113,7 +113,7 @@ class _Shown:
         self._steps_left = steps
         self._is_shown = True
         self._lines = 0
-        self._changes = 0
+        self._told: set[tuple[float, str]] = set()
 
     def moves(self) -> Sequence[str]:
         """See ``World``."""
@@ -130,22 +130,23 @@ class _Shown:
         """See ``World``."""
         if self._steps_left > 0:
             self._show.wait(self._pair.describe(move))
+            self._pair.start_counting()
             self._steps_left -= 1
         self._pair.take(move)
 
     def _show_news(self, history: History) -> None:
         """Show the lines that are new, and at the last one of each worker the changes that became visible with it."""
         changes = changes_of(history)
-        news = [change_words(change) for change in changes[self._changes :]]
-        whose = {change.service for change in changes[self._changes :]}
-        self._changes = len(changes)
-        shown = [new for new in self._pair.trace.lines[self._lines :] if is_shown(new, [])]
+        # What was changed early may become visible late.
+        new = [change for change in changes if (change.at, change.row.task) not in self._told]
+        self._told |= {(change.at, change.row.task) for change in new}
+        lines = [each for each in self._pair.trace.lines[self._lines :] if is_shown(each, [])]
         self._lines = len(self._pair.trace.lines)
-        for index, new in enumerate(shown):
-            step = lane_step(0, new, [], self._titles)
-            is_last = not any(later.entry.lane == new.entry.lane for later in shown[index + 1 :])
-            if is_last and step.lane in whose:
-                step = replace(step, changes=tuple(news))
+        for index, each in enumerate(lines):
+            step = lane_step(0, each, [], self._titles)
+            if not any(later.entry.lane == each.entry.lane for later in lines[index + 1 :]):
+                mine = (change_words(change) for change in new if change.service == step.lane)
+                step = replace(step, changes=tuple(mine))
             self._show.step(step)
 
 

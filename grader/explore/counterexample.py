@@ -9,7 +9,9 @@ from grader.explore.rules import Broken
 from grader.explore.search import Schedule
 from grader.explore.trace import Entry, Line, Trace
 from grader.explore.visible import ends_transaction
+from grader.history.events import StepEnded
 from grader.history.sql import bare
+from grader.history.steps import Step
 from grader.history.tasks import Change
 from grader.history.timeline import History
 from grader.history.words import change_words, short
@@ -71,8 +73,9 @@ def _until(lines: Sequence[Line], at: float) -> list[Line]:
 
 
 def changes_of(history: History) -> list[Change]:
-    """The changes of tasks that workers made."""
-    return [change for story in history.stories.values() for change in story.changes if change.service]
+    """The changes of tasks that workers made, in the order in which they were made."""
+    found = [change for story in history.stories.values() for change in story.changes if change.service]
+    return sorted(found, key=lambda change: change.at)
 
 
 def is_shown(line: Line, changes: Sequence[Change]) -> bool:
@@ -119,17 +122,24 @@ def _result(entry: Entry, titles: Mapping[str, str]) -> str:
     if answer is None:
         return "" if entry.ended is None else "its connection is gone"
     withheld = "; the answer is withheld" if entry.withheld else ""
-    if answer.sqlstate:
-        return f"error {answer.sqlstate}: {short(answer.message or '', MESSAGE_SHOWN)}{withheld}"
-    if ends_transaction(entry.step.sql):
-        return f"{answer.tag.lower()} done{withheld}"
     met = [task for task, title in titles.items() if title in answer.values]
     met = met or [task for task in titles if answer.values[:1] == (task,)]
-    if answer.tag.startswith("SELECT"):
-        found = f"task {', '.join(met)}" if met else f"{answer.rows} row{'s' * (answer.rows != 1)}"
-        return ("nothing found" if answer.rows == 0 else found) + withheld
-    rows = "done" if answer.rows is None else f"{answer.rows} row{'s' * (answer.rows != 1)}"
-    return rows + withheld
+    if met and answer.tag.startswith("SELECT"):
+        return f"task {', '.join(met)}{withheld}"
+    return answer_words(entry.step.sql, answer) + withheld
+
+
+def answer_words(sql: str, answer: StepEnded | Step) -> str:
+    """What the server answered to a statement, in a few words: ``1 row``, ``nothing found``, ``error 40001: …``."""
+    if answer.sqlstate:
+        return f"error {answer.sqlstate}: {short(answer.message or '', MESSAGE_SHOWN)}"
+    if ends_transaction(sql) and answer.tag == "ROLLBACK":  # also what a failed transaction answers to COMMIT
+        return "rolled back"
+    if answer.rows is None or ends_transaction(sql):
+        return "done"
+    if answer.rows == 0 and answer.tag.startswith("SELECT"):
+        return "nothing found"
+    return f"{answer.rows} row{'s' * (answer.rows != 1)}"
 
 
 def counterexample_from(fields: Mapping[str, Any]) -> Counterexample:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from grader.explore.counterexample import length_until, to_counterexample
 from grader.explore.minimise import Size, minimised
-from grader.explore.pair import DEADLOCK_TIMEOUT, Pair, Undecided
+from grader.explore.pair import DEADLOCK_TIMEOUT, Pair, SleepsOn, Undecided
 from grader.explore.rules import Broken, broken_rule
 from grader.explore.search import Frontier, Schedule, Walked, switches, walk
 from grader.explore.situations import Situation
@@ -90,7 +90,7 @@ class Explorer:
 
     def run(self) -> None:
         """Explore, and note what was explored and what was found."""
-        self._set_up()
+        set_up_database(self.lab, self.settings)
         start = self.lab.clock.now()
         found: Run | None = None
         try:
@@ -102,9 +102,6 @@ class Explorer:
         finally:
             self._renew()
         self._note_coverage(start, found)
-
-    def _set_up(self) -> None:
-        set_up_database(self.lab, self.settings)
 
     # ------------------------------------------------------------ searching
 
@@ -135,7 +132,7 @@ class Explorer:
                 continue
             self._by_level[run.walked.preemptions] += 1
             self._strayed += not run.walked.followed
-            if run.disturbed is not None:
+            if run.disturbed is not None and run.broken is not None:
                 self._undecided += 1
                 self._reason = run.disturbed
                 self._renew()
@@ -164,6 +161,7 @@ class Explorer:
     def _walk(self, beginning: Schedule, frontier: Frontier | None = None) -> Run:
         """Walk one schedule. Raises Undecided."""
         pair, tasks = self._ready_pair()
+        self._frontier.symmetric = self._frontier.symmetric and pair.is_symmetric
         pair.begin(tasks, hold_row=tasks[-1] if self.situation.holds_row else None)
         walked = walk(pair, beginning, frontier)
         history = History(pair.events(), self.lab.patience)
@@ -195,13 +193,16 @@ class Explorer:
         return self._pair, self.situation.prepare(self.lab)
 
     def _sleep_long(self) -> bool:
-        """Whether the workers sleep for longer than it takes to start new ones, whatever their interval is set to."""
+        """Whether the workers sleep for longer than it takes to start new ones, whatever their interval is set to.
+
+        Raises Undecided.
+        """
         self._pair = Pair(self.lab, WORKERS)
         for actor in self._pair.actors:
             actor.worker.back_within = LONG_SLEEP
         try:
             self._pair.park()
-        except Undecided:
+        except SleepsOn:
             return True
         for actor in self._pair.actors:
             actor.worker.back_within = LATE

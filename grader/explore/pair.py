@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Final
@@ -23,7 +23,7 @@ from grader.history.sql import bare
 from grader.history.tasks import FINAL
 from grader.history.words import short
 from grader.lab import FAR_AWAY, Cancelled, HeldWorker, Lab
-from grader.lab.held import Flight
+from grader.lab.held import Flight, StepGone
 from grader.wire import WireStep
 
 POLL: Final = 0.001
@@ -47,6 +47,9 @@ LONGEST_NAP: Final = 10.0
 SLOWEST: Final = 10.0
 """Seconds for one statement that waits for nobody."""
 
+LONGEST_WALK, LONGEST_SLOW_WALK = 10.0, 30.0
+"""Seconds (times patience) for one schedule, and for one of workers that sleep long; after it, it has no end."""
+
 _OURS = frozenset({"57014", "25P03", "25P04", "57P05"})
 """Timeouts (of a statement, a transaction, a session): the grader holds statements up, and may be their cause."""
 
@@ -60,6 +63,10 @@ LET_GO: Final = "L"
 
 class Undecided(Exception):
     """A schedule could not be walked to its end; the sentence says why."""
+
+
+class SleepsOn(Undecided):
+    """A worker sent nothing more, for longer than it was waited for."""
 
 
 @dataclass(slots=True)
@@ -129,6 +136,7 @@ class Pair:
         self._holder: dict[str, str] = {}
         """Task to the worker that claimed it, while it is in processing."""
         self._steps = 0
+        self._deadline = 0.0
         self._numbered = 0
         self._taken_at: list[float] = []
         self._looks_left = LAST_LOOKS
@@ -165,7 +173,7 @@ class Pair:
         So every schedule begins in the same place of everybody's loop. Raises Undecided.
         """
         self.arrive()
-        self._steps = 0
+        self.start_counting()
         self._looks_left = 0
         while moves := self.moves():
             self.take(moves[0])
@@ -197,7 +205,8 @@ class Pair:
         self.trace = Trace()
         self.tasks = list(tasks)
         self.disturbed = self.stuck = None
-        self._steps = self._numbered = 0
+        self.start_counting()
+        self._numbered = 0
         self._taken_at = []
         self._looks_left = LAST_LOOKS
         self._status = {}
@@ -242,6 +251,11 @@ class Pair:
         return sum(taken <= at for taken in self._taken_at)
 
     @property
+    def is_symmetric(self) -> bool:
+        """Whether everybody is in the same place of the loop, so that exchanging the names changes nothing."""
+        return len({actor.place for actor in self.actors}) == 1
+
+    @property
     def is_reusable(self) -> bool:
         """Whether another schedule can begin where the last one ended."""
         return self.dead is None and self.is_done and not any(actor.flights for actor in self.actors)
@@ -277,39 +291,33 @@ class Pair:
         if move == LET_GO:
             self._let_go()
             return
-        actor = next(a for a in self.actors if a.letter == move[0])
-        step = dict(self._ready(actor))[move]
         self._numbered += 1
-        self._grant(actor, step, self._numbered)
+        self._grant(self._actor(move), self.next_step(move), self._numbered)
 
     def take_withheld(self, move: str) -> bool:
         """Let somebody take a step whose answer it is not told; whether the server did it in time."""
-        actor = next(a for a in self.actors if a.letter == move[0])
-        step = dict(self._ready(actor))[move]
+        actor = self._actor(move)
         self._numbered += 1
-        entry = Entry(actor.worker.name, step.sql, self.lab.clock.now(), step, self._numbered)
-        self.trace.begin(entry)
-        if step.backend_pid is not None:
-            self._by_pid[step.backend_pid] = actor.worker.name
-        flight = actor.worker.grant(step, withhold=True)
+        flight, entry = self._send(actor, self.next_step(move), self._numbered, withhold=True)
         actor.flights.append((flight, entry))
         return flight.is_over or actor.worker.wait_for(flight, SLOWEST)
 
     def next_step(self, move: str) -> WireStep:
         """What somebody would send next."""
-        return dict(self._ready(next(a for a in self.actors if a.letter == move[0])))[move]
+        return dict(self._ready(self._actor(move)))[move]
+
+    def _actor(self, move: str) -> Actor:
+        return next(actor for actor in self.actors if actor.letter == move[0])
 
     def describe(self, move: str) -> str:
         """What a move would do, in words."""
         if move == LET_GO:
             return "the grader lets go of the row"
-        actor = next(a for a in self.actors if a.letter == move[0])
-        return f"{actor.worker.name} sends {short(bare(self.next_step(move).sql) or 'COMMIT', 60)}"
+        return f"{self._actor(move).worker.name} sends {short(bare(self.next_step(move).sql) or 'COMMIT', 60)}"
 
     def is_fresh(self, move: str) -> bool:
         """Whether that would be the first statement of its transaction."""
-        step = self.next_step(move)
-        return next(a for a in self.actors if a.letter == move[0]).talk(step).is_fresh
+        return self._actor(move).talk(self.next_step(move)).is_fresh
 
     def blocked_by_grader(self) -> bool:
         """Whether the step that was granted last waits for the row that the grader holds."""
@@ -333,6 +341,12 @@ class Pair:
         """Let go of the row that is held."""
         self._row_lock.close()
         self._is_row_held = False
+
+    def start_counting(self) -> None:
+        """What a walk may take of time and statements begins anew: somebody has made it wait."""
+        longest = LONGEST_SLOW_WALK if self._is_slow else LONGEST_WALK
+        self._steps = 0
+        self._deadline = self.lab.clock.now() + longest * self.lab.patience
 
     def _let_go(self) -> None:
         self.let_row_go()
@@ -378,16 +392,24 @@ class Pair:
         waits = any(entry.waits_for == actor.worker.name for a in self.actors for _, entry in a.flights)
         return not waits and not self.lab.database.keeps_from_others(step.backend_pid)
 
-    def _grant(self, actor: Actor, step: WireStep, number: int) -> None:
+    def _send(self, actor: Actor, step: WireStep, number: int, *, withhold: bool = False) -> tuple[Flight, Entry]:
         self._steps += 1
-        if self._steps > MOST_STEPS:
-            raise Undecided(f"no end after {MOST_STEPS} statements")
+        if self._steps > MOST_STEPS or self.lab.clock.now() > self._deadline:
+            raise Undecided(f"no end after {self._steps - 1} statements")
         if step.backend_pid is not None:
             self._by_pid[step.backend_pid] = actor.worker.name
         actor.rounds.begins(step, actor.talk(step))
         entry = Entry(actor.worker.name, step.sql, self.lab.clock.now(), step, number)
         self.trace.begin(entry)
-        flight = actor.worker.grant(step, alone=not actor.flights)
+        try:
+            return actor.worker.grant(step, withhold=withhold, alone=not actor.flights), entry
+        except StepGone:
+            raise Undecided(
+                f"a connection of {actor.worker.name} ended while the grader held its statement"
+            ) from None
+
+    def _grant(self, actor: Actor, step: WireStep, number: int) -> None:
+        flight, entry = self._send(actor, step, number)
         self.slowest_return = max(self.slowest_return, self.lab.clock.now() - entry.began)
         if flight.is_over:
             self._landed(actor, flight, entry)
@@ -440,8 +462,9 @@ class Pair:
             if self._is_slow and (self.is_done or any(self._ready(other) for other in self.actors)):
                 actor.worker.look()
                 continue
-            if not actor.worker.arrive(LONGEST_NAP if self._is_slow else None) and actor.worker.is_alive:
-                raise Undecided(f"{actor.worker.name} sent nothing more")
+            patience = LONGEST_NAP if self._is_slow else actor.worker.back_within
+            if not actor.worker.arrive(patience) and actor.worker.is_alive:
+                raise SleepsOn(f"{actor.worker.name} sent nothing more")
 
     def _is_over_or_waits(self, actor: Actor, flight: Flight, entry: Entry) -> bool:
         """True when it waits for a lock of somebody who is held; False when it is over."""
@@ -516,11 +539,6 @@ class Pair:
             for event in (*self._preamble, *events)
             if isinstance(event, kept) and getattr(event, "connection", None) not in gone
         ]
-
-    def settings(self) -> Mapping[str, str]:
-        """The WORKER_ID of each worker, by name."""
-        found = [e for e in [*self._preamble, *self.recorder.events()] if isinstance(e, ServiceStarted)]
-        return {event.service: event.settings["WORKER_ID"] for event in found}
 
 
 def is_begin(sql: str) -> bool:

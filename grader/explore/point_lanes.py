@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+from grader.explore.counterexample import SQL_SHOWN, answer_words
 from grader.explore.point_rules import broken_point
 from grader.explore.trace import GRADER
-from grader.explore.visible import ends_transaction, has_no_effect
+from grader.explore.visible import has_no_effect
 from grader.history.events import Moment, ServiceExited, SignalSent
 from grader.history.sql import bare
 from grader.history.steps import Step
@@ -17,9 +18,6 @@ from grader.model import Counterexample, LaneStep
 
 SHOWN_AFTER = 12
 """Lines after the signal that are shown."""
-
-_SQL = 400
-_MESSAGE = 120
 
 
 def point_lanes(history: History, point: Moment, seen: int) -> Counterexample:
@@ -86,26 +84,14 @@ def _told(step: Step, changes: list[Change]) -> LaneStep:
         0,
         step.service,
         _sql(step.sql),
-        _result(step),
+        "no answer" if step.ended is None else answer_words(step.sql, step),
         step.state_after,
         changes=tuple(change_words(change) for change in _changes_of(step, changes)),
     )
 
 
 def _sql(sql: str) -> str:
-    return short(bare(sql) or sql, _SQL)
-
-
-def _result(step: Step) -> str:
-    if step.ended is None:
-        return "no answer"
-    if step.sqlstate:
-        return f"error {step.sqlstate}: {short(step.message or '', _MESSAGE)}"
-    if ends_transaction(step.sql):
-        return "done"
-    if step.rows == 0:
-        return "nothing found" if step.tag.startswith("SELECT") else "0 rows"
-    return "done" if step.rows is None else f"{step.rows} row{'s' * (step.rows != 1)}"
+    return short(bare(sql) or sql, SQL_SHOWN)
 
 
 def _signals(history: History, service: str) -> list[SignalSent]:

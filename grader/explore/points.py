@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, assert_never
 from grader.explore.pair import Pair, Undecided
 from grader.explore.point_rules import broken_point
 from grader.history.events import Moment, StepEnded
+from grader.history.sql import shape
 from grader.history.timeline import History
 from grader.lab import Condition, HeldWorker, Lab, Task
 
@@ -65,7 +66,7 @@ class LifeStep:
 class Point:
     """Where a signal comes: at step ``number`` of the life (0: before any).
 
-    A worker comes there with the ``turn``-th statement that reads ``sql``; by that it is found again, even if a
+    A worker comes there with the ``turn``-th statement that reads ``sql``, whatever its values; by that it is found again, even if a
     sign of life on another connection comes in between this time.
     """
 
@@ -92,7 +93,7 @@ def life(lab: Lab) -> list[LifeStep]:
             pair.take(moves[0])
             # A transaction's later statements have the row already, and wait for nobody.
             may_wait = fresh and _writes(sql, pair.last.answer)
-            turn = sum(step.sql == sql for step in steps) + 1
+            turn = sum(shape(step.sql) == shape(sql) for step in steps) + 1
             steps.append(LifeStep(len(steps) + 1, sql, turn, may_wait))
         if not pair.is_done:
             raise Undecided("a worker by itself did not complete a task while its statements were held one by one")
@@ -188,7 +189,7 @@ class Points:
         """Raises Undecided when it does not come there."""
         turn = 0
         while moves := victim.moves():
-            turn += victim.next_step(moves[0]).sql == point.sql
+            turn += shape(victim.next_step(moves[0]).sql) == shape(point.sql)
             if turn == point.turn:
                 break
             victim.take(moves[0])
@@ -231,8 +232,8 @@ class Points:
     def _rescue(self, rescuer: HeldWorker, task: Task) -> bool:
         """Let the other worker do what is left to do; whether the task was completed in time."""
         lab = self.lab
-        if lab.status_of(task) == "processing":
-            lab.database.age([task.id], AGED)
+        # Aged whatever its status is: a recovery that would bring a completed task back is to be seen doing so.
+        lab.database.age([task.id], AGED)
         is_done = lab.has_status(task)
         rescuer.open()
         # A submission that goes by a clock of its own gets the time that it needs; one that sleeps for longer than
@@ -302,12 +303,17 @@ class Points:
         )
 
     def _waiting_rescuer(self) -> HeldWorker:
-        """The worker that was running before; it is held at its first statement, or in its sleep."""
+        """A worker that was running before, and has looked for tasks: what it does at its start alone is behind it."""
         if self._rescuer is None:
             self._count += 1
             self._rescuer = self.lab.start_held_worker(f"worker-R{self._count}", poll=POLL, stuck=TIMEOUT)
             if not self._rescuer.arrive():
                 raise Undecided("a second worker sent no statement")
+            looked = self._looks_again(self._rescuer, 2)
+            self._rescuer.open()
+            self.lab.comes(looked, SOON)
+            if not self._rescuer.hold_again():
+                raise Undecided("a second worker does not come to the end of its transaction")
         return self._rescuer
 
     def _end_rescuer(self) -> None:

@@ -103,15 +103,20 @@ class Story:
 
     @property
     def claims(self) -> tuple[Claim, ...]:
-        """Every claim by a service, takeovers included; a heartbeat of the owner is none."""
+        """Every claim by a service, takeovers included.
+
+        A heartbeat of the owner is none, nor is the second half of a claim that writes its owner by itself.
+        """
         found: list[Claim] = []
         for change in self.changes:
             service = change.service
             if service is None or change.row.operation != "update" or change.after("status") != "processing":
                 continue
             owner = change.after("assigned_worker")
-            taken_over = change.before("assigned_worker") != owner or (found and found[-1].service != service)
-            if change.status_moved or taken_over:
+            before, holder = change.before("assigned_worker"), found[-1].service if found else None
+            is_second_half = before is None and holder == service
+            renamed = before != owner and not is_second_half
+            if change.status_moved or renamed or holder not in (None, service):
                 found.append(Claim(self.task, service, owner, change))
         return tuple(found)
 

@@ -44,6 +44,10 @@ class Flight:
         return self.granted.result()
 
 
+class StepGone(Exception):
+    """A step that was held is not there any more: its connection ended."""
+
+
 class HeldWorker:
     """One instance. For one thread."""
 
@@ -91,7 +95,7 @@ class HeldWorker:
     def grant(self, step: WireStep, *, withhold: bool = False, alone: bool = True) -> Flight:
         """Let a step go; return when it is answered and the next one has arrived, or soon if it has to wait.
 
-        ``alone``: nothing else of this worker's is under way, so that it has to come back.
+        ``alone``: nothing else of this worker's is under way, so that it has to come back. Raises StepGone.
         """
         known = tuple(other for other in self._held if other is not step)
         limit = OTHERS_WAIT if known or not alone else self.back_within
@@ -161,6 +165,8 @@ class HeldWorker:
     async def _granted(
         self, step: WireStep, known: tuple[WireStep, ...], withhold: bool, limit: float
     ) -> tuple[Flight, tuple[WireStep, ...]]:
+        if not any(step is held for held in self._gate.held):
+            raise StepGone
         flight = Flight(step, self._gate.grant(step, withhold=withhold))
         await _until(self._gate.bell, lambda: flight.is_over, QUICK * self._patience)
         if not flight.is_over or withhold:

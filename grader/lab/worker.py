@@ -13,8 +13,13 @@ from grader.lab.waiting import Condition, Observer
 from grader.services import ServiceProcess
 from grader.wire import Relay
 
-_HELD_QUIET = 0.1
-"""A transaction that met a task and sent nothing for so many seconds is taken to be working on it."""
+_HELD_QUIET, _LONGEST_HELD_QUIET = 0.1, 0.2
+"""A transaction that met a task and sent nothing for so many seconds is taken to be working on it: on a quiet machine,
+and on any. Work lasts longer than that, whatever the machine does."""
+
+_LOOKED_QUIET, _LONGEST_LOOKED_QUIET = 0.03, 0.05
+"""A worker that sent nothing for so many seconds has come to the end of a poll: on a quiet machine, and on any. Polls
+are further apart than that, whatever the machine does."""
 
 
 class Worker:
@@ -32,7 +37,7 @@ class Worker:
 
     def works_on(self, task: Task) -> Condition:
         """It has claimed the task and has not finished it."""
-        quiet = _HELD_QUIET * self._patience
+        quiet = min(_HELD_QUIET * self._patience, _LONGEST_HELD_QUIET)
 
         def holds(board: Board, now: float) -> bool:
             return board.works_on(self.name, task.id, task.names, quiet, now)
@@ -61,12 +66,12 @@ class Worker:
     def has_looked_since(self, before: int, times: int) -> Condition:
         """Like ``has_looked``, counted from an earlier value of ``looks``."""
 
+        quiet = min(_LOOKED_QUIET * self._patience, _LONGEST_LOOKED_QUIET)
+
         def holds(board: Board, now: float) -> bool:
             instance = board.services.get(self.name)
             return (
-                instance is not None
-                and instance.looks >= before + times
-                and board.is_quiet(self.name, 0.03 * self._patience, now)
+                instance is not None and instance.looks >= before + times and board.is_quiet(self.name, quiet, now)
             )
 
         return Condition(f"{self.name} to look for tasks", holds, by=self.name)

@@ -229,6 +229,11 @@ def test_a_point_that_broke_a_rule_and_was_not_reached_again_is_inconclusive() -
     inconclusive(survives_every_crash, over(story), over(tried(step=3)))
 
 
+def test_a_life_without_any_point_is_inconclusive() -> None:
+    reason = inconclusive(survives_every_crash, over(Story(), 0), over(Story(), 0))
+    assert reason == "there was no point at which a signal could be sent"
+
+
 def test_points_of_which_no_list_could_be_made_say_why() -> None:
     story = Story().note("no-points", 1.0, reason="a worker by itself did not complete a task")
     assert inconclusive(survives_every_crash, story.history(), over(tried())) == (

@@ -40,6 +40,17 @@ def test_a_heartbeat_is_no_claim_and_a_takeover_is_one() -> None:
     assert [c.service for c in story.history().story("7").claims] == ["worker-A", "worker-B"]
 
 
+def test_a_claim_that_writes_its_owner_in_a_second_change_is_one_claim() -> None:
+    story = Story().start("worker-A").insert("7", 1.0).update("7", 2.0, "worker-A", status="processing")
+    story.update("7", 2.1, "worker-A", assigned_worker="id-of-worker-A")
+    assert [c.at for c in story.history().story("7").claims] == [2.0]
+
+
+def test_another_owner_by_the_same_service_is_another_claim() -> None:
+    story = Story().start("worker-A").insert("7", 1.0).claim("7", 2.0, "worker-A", owner="slot 1")
+    assert len(story.claim("7", 3.0, "worker-A", owner="slot 2").history().story("7").claims) == 2
+
+
 def test_a_second_completion_by_another_worker_counts_again() -> None:
     story = worked_off().start("worker-B").complete("7", 4.0, "worker-B").update("7", 4.1, "worker-B")
     assert [c.service for c in story.history().story("7").completions] == ["worker-A", "worker-B"]
