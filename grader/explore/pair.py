@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import Final
 
-from grader.explore.rounds import LONGEST, Rounds, Talk
+from grader.explore.actor import Actor
+from grader.explore.rounds import LONGEST
 from grader.explore.trace import GRADER, Entry, Trace
 from grader.explore.visible import ends_transaction, has_no_effect, is_plumbing, may_end_quietly
-from grader.history.events import (
-    ConnectionClosed,
-    ConnectionOpened,
-    ConnectionReady,
-    Event,
-    RowChanged,
-    ServiceStarted,
-)
+from grader.explore.witness import Witness
+from grader.history.events import Event
 from grader.history.recorder import Recorder
 from grader.history.sql import bare
-from grader.history.tasks import FINAL
 from grader.history.words import short
-from grader.lab import FAR_AWAY, Cancelled, HeldWorker, Lab
+from grader.lab import FAR_AWAY, Cancelled, Lab
 from grader.lab.held import Flight, StepGone
 from grader.wire import WireStep
 
@@ -69,32 +62,6 @@ class SleepsOn(Undecided):
     """A worker sent nothing more, for longer than it was waited for."""
 
 
-@dataclass(slots=True)
-class Actor:
-    """One worker and what is known of it. ``letter`` is its name in schedules."""
-
-    letter: str
-    worker: HeldWorker
-    rounds: Rounds = field(default_factory=Rounds)
-    talks: dict[int, Talk] = field(default_factory=dict)
-    flights: list[tuple[Flight, Entry]] = field(default_factory=list)
-    home: tuple[str, ...] | None = None
-    """Where it was when it fell asleep for the first time."""
-
-    @property
-    def place(self) -> tuple[str, ...]:
-        """Where in its loop it is: the statement that it sent last, and those that it is about to send."""
-        return (self.rounds.previous, *(step.sql for step in self.worker.held))
-
-    def talk(self, step: WireStep) -> Talk:
-        """The conversation that a step belongs to."""
-        return self.talks.setdefault(step.connection, Talk())
-
-    def is_in_flight(self, step: WireStep) -> bool:
-        """Whether a step of the same connection is under way."""
-        return any(flight.step.connection == step.connection for flight, _ in self.flights)
-
-
 class Pair:
     """Two workers (or one, or three) and the schedule that they are in. A ``World``.
 
@@ -120,21 +87,14 @@ class Pair:
         self.slowest_return = 0.0
         """The longest time, in seconds, from the grant of a step to the worker's next one."""
         self._is_slow = slow
-        self.recorder = recorder or Recorder(lab.clock)
-        self._is_recorder_shared = recorder is not None
+        self.witness = Witness(lab, recorder)
         self.actors: list[Actor] = []
         self.trace = Trace()
-        self.tasks: list[str] = []
         self.disturbed: str | None = None
         """A timeout of the submission's that the holding may have caused."""
         self.stuck: str | None = None
         """Who waits for ever for whom."""
         self._reduced = reduced
-        self._preamble: list[Event] = []
-        self._by_pid: dict[int, str] = {}
-        self._status: dict[str, str] = {}
-        self._holder: dict[str, str] = {}
-        """Task to the worker that claimed it, while it is in processing."""
         self._steps = 0
         self._deadline = 0.0
         self._numbered = 0
@@ -143,7 +103,7 @@ class Pair:
         self._row_lock = ExitStack()
         self._is_row_held = False
         for letter, name in zip("ABCDEFG", names, strict=False):
-            worker = lab.start_held_worker(name, poll=poll, stuck=stuck, recorder=self.recorder)
+            worker = lab.start_held_worker(name, poll=poll, stuck=stuck, recorder=self.witness.recorder)
             if slow:
                 worker.back_within = NAP
             self.actors.append(Actor(letter, worker))
@@ -200,17 +160,13 @@ class Pair:
 
         The grader holds the row of the task ``hold_row``; letting it go is a move of the schedule.
         """
-        if not self._is_recorder_shared:
-            self._keep_preamble(self.recorder.drain())
+        self.witness.begin(tasks)
         self.trace = Trace()
-        self.tasks = list(tasks)
         self.disturbed = self.stuck = None
         self.start_counting()
         self._numbered = 0
         self._taken_at = []
         self._looks_left = LAST_LOOKS
-        self._status = {}
-        self._holder = {}
         for actor in self.actors:
             actor.rounds.task_changed()
         if hold_row is not None:
@@ -219,32 +175,27 @@ class Pair:
 
     def events(self) -> list[Event]:
         """Everything of this schedule, with what one has to know of the workers' starts and connections."""
-        self._take_in_changes()
-        return [*self._preamble, *self.recorder.events()]
+        return self.witness.events()
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks of this schedule."""
+        return self.witness.tasks
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every task has come to its end."""
+        return self.witness.is_done
 
     @property
     def pids(self) -> frozenset[int]:
         """The server processes behind all connections that the workers have made up to now."""
-        names = self.lanes
-        return frozenset(
-            event.backend_pid
-            for event in (*self._preamble, *self.recorder.events())
-            if isinstance(event, ConnectionReady) and event.service in names
-        )
+        return self.witness.pids(self.lanes)
 
     @property
     def last(self) -> Entry:
         """The last step that has a place in the schedule."""
         return next(line.entry for line in reversed(self.trace.lines) if line.entry.number)
-
-    def status(self, task: str) -> str:
-        """A task's status as everybody can see it."""
-        return self._status.get(task, "pending")
-
-    @property
-    def is_done(self) -> bool:
-        """Whether every task has come to its end."""
-        return all(self._status.get(task) in FINAL for task in self.tasks)
 
     def choices_until(self, at: float) -> int:
         """How many moves were taken until a moment."""
@@ -357,14 +308,7 @@ class Pair:
     # ------------------------------------------------------------ steps
 
     def _ready(self, actor: Actor) -> list[tuple[str, WireStep]]:
-        held = [step for step in actor.worker.held if not actor.is_in_flight(step)]
-        named = [(actor.letter + (str(i + 1) if i else ""), step) for i, step in enumerate(held)]
-        has_task = actor.worker.name in self._holder.values()
-        return [
-            (name, step)
-            for name, step in named
-            if not actor.rounds.sleeps_at(step, actor.talk(step), has_task=has_task)
-        ]
+        return actor.ready(has_task=self.witness.has_task(actor.worker.name))
 
     def _take_invisible(self) -> bool:
         """Take a step that nobody else can notice; whether there was one."""
@@ -396,8 +340,7 @@ class Pair:
         self._steps += 1
         if self._steps > MOST_STEPS or self.lab.clock.now() > self._deadline:
             raise Undecided(f"no end after {self._steps - 1} statements")
-        if step.backend_pid is not None:
-            self._by_pid[step.backend_pid] = actor.worker.name
+        self.witness.meet(step, actor.worker.name)
         actor.rounds.begins(step, actor.talk(step))
         entry = Entry(actor.worker.name, step.sql, self.lab.clock.now(), step, number)
         self.trace.begin(entry)
@@ -434,7 +377,7 @@ class Pair:
         talk.touched = False
         if not touched:
             return
-        if self._take_in_changes():
+        if self.witness.take_in():
             for everyone in self.actors:
                 everyone.rounds.task_changed()
         elif actor.rounds.releases(chain):
@@ -486,7 +429,7 @@ class Pair:
         pids = self.lab.database.blocking_pids(step.backend_pid)
         if self._is_row_held and not self.lab.database.own_pids.isdisjoint(pids):
             return GRADER
-        return next((name for pid in pids if (name := self._by_pid.get(pid)) is not None), None)
+        return self.witness.name_of(pids)
 
     def _is_over(self) -> bool:
         """Nobody can take a step: whether that is the end of the schedule."""
@@ -514,31 +457,6 @@ class Pair:
 
     def _is_in_flight(self, name: str | None) -> bool:
         return any(actor.worker.name == name and actor.flights for actor in self.actors)
-
-    # ------------------------------------------------------------ what the table says
-
-    def _take_in_changes(self) -> bool:
-        changes: list[RowChanged] = self.lab.database.read_changes()
-        for change in changes:
-            self.recorder.record(change)
-            status = None if change.after is None else str(change.after["status"])
-            self._status[change.task] = status or "gone"
-            holder = self._by_pid.get(change.backend_pid)
-            if status == "processing" and holder is not None:
-                self._holder[change.task] = holder
-            else:
-                self._holder.pop(change.task, None)
-        return any(not change.by_grader for change in changes)
-
-    def _keep_preamble(self, events: Sequence[Event]) -> None:
-        """Keep what tells whose a living connection is."""
-        kept = (ServiceStarted, ConnectionOpened, ConnectionReady)
-        gone = {event.connection for event in events if isinstance(event, ConnectionClosed)}
-        self._preamble = [
-            event
-            for event in (*self._preamble, *events)
-            if isinstance(event, kept) and getattr(event, "connection", None) not in gone
-        ]
 
 
 def is_begin(sql: str) -> bool:

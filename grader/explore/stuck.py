@@ -24,7 +24,7 @@ def stuck_row(lab: Lab) -> Mapping[str, Any] | None:
         pair.park()
         [task] = [task.id for task in lab.insert_tasks(1)]
         pair.begin([task])
-        while pair.status(task) == "pending" and (moves := pair.moves()):
+        while pair.witness.status(task) == "pending" and (moves := pair.moves()):
             pair.take(moves[0])
         pair.actors[0].worker.signal(signal.SIGKILL)
     lab.wait_until_backends_gone()
