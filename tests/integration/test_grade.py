@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -69,11 +69,24 @@ def start(environment: dict[str, str], output: Path) -> subprocess.Popen[str]:
         [*command, "--output", str(output)], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 60
-    while not any("worker_service" in " ".join(p.cmdline()) for p in processes_of(environment)):
+    while not any("worker_service" in line_of(p) for p in processes_of(environment)):
         assert process.poll() is None
         assert time.monotonic() < deadline, "no worker was started"
         time.sleep(0.02)
     return process
+
+
+def line_of(process: psutil.Process) -> str:
+    """Its command line; empty for one that has vanished."""
+    with suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""
+
+
+def lives(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def processes_of(environment: dict[str, str]) -> list[psutil.Process]:
@@ -83,7 +96,7 @@ def processes_of(environment: dict[str, str]) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            line = " ".join(process.cmdline())
+            line = line_of(process)
             services = process.environ().get("TMPDIR", "").startswith(f"{place}/")
             if process.status() != psutil.STATUS_ZOMBIE and (services or any(run in line for run in runs)):
                 found.append(process)
@@ -185,7 +198,7 @@ def test_a_grader_that_is_told_to_end_leaves_nothing_behind(
     process.send_signal(number)
     process.communicate(timeout=30)
     assert process.returncode == 128 + number
-    assert not [p for p in ours if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    assert not [p for p in ours if lives(p)]
     assert left_in(temporary) == []
     assert runs
     assert not in_memory(runs)
@@ -204,6 +217,6 @@ def test_what_a_killed_grader_left_behind_is_removed_by_the_next_run(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "left by an earlier run" in done.stdout
-    assert not [p for p in ours if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    assert not [p for p in ours if lives(p)]
     assert left_in(temporary) == []
     assert not in_memory([folder.name])
