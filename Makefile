@@ -17,7 +17,7 @@ ONLY := $(if $(PART),--part $(PART)) $(if $(CHECK),--only $(CHECK))
 OUTPUT := $(REPORTS)/$(notdir $(abspath $(TARGET)))
 
 .DEFAULT_GOAL := help
-.PHONY: help grade replay schedules run judge checks starter test check format bench bench-races clean
+.PHONY: help grade replay schedules run judge checks starter test check format bench bench-races zoo flaky clean
 
 help: ## Show this list
 	@echo 'make grade                          grade starter/, the code that you edit'
@@ -67,6 +67,14 @@ bench: $(DEV) ## Time whole grades, and the wire, and say where the seconds go
 
 bench-races: $(BENCH) ## Compare three ways of finding races (long; RUNS='1 2 1' for less)
 	@$(BIN)/python -m tests.bench.bench_races $(if $(RUNS),--runs $(RUNS)) --output $(REPORTS)/races.md
+
+zoo: $(DEV) ## Grade the zoo, write the detection matrix (long; ENTRIES='a b', FRESH=1, JOBS=n)
+	@$(BIN)/python -m tests.zoo.run $(ENTRIES) $(if $(CHECKS),--checks $(CHECKS)) $(if $(JOBS),--jobs $(JOBS)) \
+	    $(if $(FRESH),--fresh) --output $(REPORTS)/zoo
+
+flaky: $(DEV) ## Grade again and again on busy cores (long; RUNS=n, ENTRIES='a b', CHECKS='…')
+	@$(BIN)/python -m tests.zoo.flaky $(if $(RUNS),--runs $(RUNS)) $(if $(ENTRIES),--entries $(ENTRIES)) \
+	    $(if $(CHECKS),--checks $(CHECKS)) --output $(REPORTS)/flaky
 
 clean: ## Remove what the targets above made (not your code)
 	rm -rf $(VENV) $(REPORTS) *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

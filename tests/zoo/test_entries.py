@@ -77,5 +77,5 @@ def test_nothing_else_is_in_the_zoo() -> None:
 
 
 def _sources(folder: Path) -> dict[str, str]:
-    files = (path for path in folder.rglob("*") if path.suffix in (".py", ".sql"))
+    files = (path for path in folder.rglob("*") if path.suffix in (".md", ".py", ".sql"))
     return {str(path.relative_to(folder)): path.read_text() for path in files}

@@ -1,0 +1,1 @@
+"""A worker that is a guest in the database: it comes, does one thing, and leaves."""

@@ -1,0 +1,1 @@
+"""A worker that keeps a book of its claims."""

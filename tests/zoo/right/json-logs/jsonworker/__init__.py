@@ -1,0 +1,1 @@
+"""A worker whose log is for machines."""

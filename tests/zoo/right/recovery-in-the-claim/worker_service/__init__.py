@@ -1,0 +1,1 @@
+"""A worker to which an abandoned task is as good as a pending one."""

@@ -1,0 +1,1 @@
+"""A worker that calls the functions of its database."""

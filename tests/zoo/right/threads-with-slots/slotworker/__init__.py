@@ -1,0 +1,1 @@
+"""A worker with several slots: one task in each."""

@@ -1,0 +1,14 @@
+CREATE TABLE tasks (
+    id              UUID        NOT NULL DEFAULT gen_random_uuid() PRIMARY KEY,
+    title           TEXT        NOT NULL,
+    description     TEXT        NOT NULL DEFAULT '',
+    type            TEXT        NOT NULL DEFAULT 'default',
+    payload         JSONB       NOT NULL DEFAULT '{}',
+    status          TEXT        NOT NULL DEFAULT 'pending'
+                    CHECK (status IN ('pending', 'processing', 'completed', 'failed')),
+    assigned_worker TEXT,
+    claim           UUID,                               -- the last one
+    created_at      TIMESTAMPTZ NOT NULL DEFAULT now(),
+    updated_at      TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+CREATE INDEX tasks_pending ON tasks (created_at) WHERE status = 'pending';

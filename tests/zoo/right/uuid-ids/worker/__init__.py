@@ -1,0 +1,1 @@
+"""A worker for tasks with UUIDs."""
