@@ -11,13 +11,14 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 USE := $(VENV)/.installed-for-use
 DEV := $(VENV)/.installed-for-development
 BENCH := $(VENV)/.installed-for-benchmarks
+MUTANTS := $(VENV)/.installed-for-mutants
 
 ONLY := $(if $(PART),--part $(PART)) $(if $(CHECK),--only $(CHECK))
 # One folder a submission, wherever it lives: reports/starter, reports/solution, …
 OUTPUT := $(REPORTS)/$(notdir $(abspath $(TARGET)))
 
 .DEFAULT_GOAL := help
-.PHONY: help grade replay schedules run judge checks starter test check format bench bench-races zoo flaky clean
+.PHONY: help grade replay schedules run judge checks starter test check format bench bench-races zoo flaky mutants clean
 
 help: ## Show this list
 	@echo 'make grade                          grade starter/, the code that you edit'
@@ -76,6 +77,9 @@ flaky: $(DEV) ## Grade again and again on busy cores (long; RUNS=n, ENTRIES='a b
 	@$(BIN)/python -m tests.zoo.flaky $(if $(RUNS),--runs $(RUNS)) $(if $(ENTRIES),--entries $(ENTRIES)) \
 	    $(if $(CHECKS),--checks $(CHECKS)) --output $(REPORTS)/flaky
 
+mutants: $(MUTANTS) ## Make small faults in the grader itself; the tests must notice (long; SAMPLE=n)
+	@$(BIN)/python -m tests.mutants.run $(GROUPS) $(if $(SAMPLE),--sample $(SAMPLE)) --output $(REPORTS)/mutants
+
 clean: ## Remove what the targets above made (not your code)
 	rm -rf $(VENV) $(REPORTS) *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
@@ -99,4 +103,9 @@ $(DEV): $(BIN)/python pyproject.toml constraints.txt
 $(BENCH): $(DEV)
 	@echo 'Installing what the benchmarks compare with into $(VENV); this happens once …'
 	@$(PIP) --editable '.[bench]'
+	@touch $@
+
+$(MUTANTS): $(DEV)
+	@echo 'Installing what makes mutants into $(VENV); this happens once …'
+	@$(PIP) --editable '.[mutants]'
 	@touch $@
