@@ -8,6 +8,7 @@ from grader.checkpoints.worker import LAB, processes
 from grader.declare import check, scenario
 from grader.explore import REPEATS, Points, broken_point, point_lanes
 from grader.history.events import Moment
+from grader.history.sql import is_transaction_control, shape
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.lab import Lab
@@ -99,11 +100,30 @@ def _judge(histories: tuple[History, ...], *, expected: str, words: str) -> Judg
             )
         reason = history.moment("no-points")
         need(history.moment("points"), reason.detail["reason"] if reason else "the points were not tried")
-        if len(history.moments("point-missed")) > MISSED_SHARE * len(history.moments("point")):
-            need(None, f"at too many points {history.moments('point-missed')[0].detail['reason']}")
+        missed = _not_made_up_for(history, histories)
+        if len(missed) > MISSED_SHARE * len(history.moments("point")):
+            need(None, f"at too many points {missed[0].detail['reason']}")
     count = sum(len(history.moments("point")) for history in histories)
     need(count or None, "there was no point at which a signal could be sent")
     return holds(f"{words} at {count} points, and nothing was lost", coverage=coverage)
+
+
+def _not_made_up_for(history: History, histories: tuple[History, ...]) -> list[Moment]:
+    """The points that a worker did not come to, but for turns of a statement of which another turn was tried.
+
+    How often a worker that shows life at a pace of its own does so in one task's life is a matter of time, and no
+    turn differs from the others. Of a COMMIT one does.
+    """
+    tried = {_statement(point) for each in histories for point in each.moments("point")}
+    return [
+        point
+        for point in history.moments("point-missed")
+        if is_transaction_control(point.detail.get("sql", "")) or _statement(point) not in tried
+    ]
+
+
+def _statement(point: Moment) -> tuple[str, str]:
+    return shape(point.detail.get("sql", "")), point.detail["where"]
 
 
 def _times_broken(history: History, point: Moment) -> int:

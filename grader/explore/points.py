@@ -182,7 +182,14 @@ class Points:
             self.lab.note("need-not-wait", step=point.number)
             return None
         except Undecided as reason:
-            self.lab.note("point-missed", step=point.number, where=point.where, reason=str(reason))
+            self.lab.note(
+                "point-missed",
+                step=point.number,
+                where=point.where,
+                sql=point.sql,
+                turn=point.turn,
+                reason=str(reason),
+            )
             return None
 
     def _bring_to(self, victim: Pair, point: Point, task: Task) -> None:
