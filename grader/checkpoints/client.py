@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from grader.declare import scenario
-from grader.lab import Answer, Api, Condition, Lab, Task, Worker
+from grader.history.board import Board
+from grader.lab import Api, Condition, Lab, Task, Worker
 from grader.wire.transaction import may_write
 
 DURATION = 0.5
@@ -17,6 +19,10 @@ BURST = 10
 
 _WORKED = 8.0
 """Seconds that a single task may take from here to there; one that takes longer does not come."""
+
+
+_STORED = 2.0
+"""Seconds after which a task that was posted should be there for all to see."""
 
 
 @scenario(timeout=12, seconds=6)
@@ -70,20 +76,26 @@ def _burst(lab: Lab, api: Api) -> None:
         lab.comes(Condition("ten requests at work", lambda _b, _n: len(hold.held) == BURST), timeout=0.3)
         hold.release()
         wait(posts)
-    answers = [post.result() for post in posts]
-    tasks = [task for a, t in zip(answers, titles, strict=True) if (task := _created(lab, a, t)) is not None]
+    tasks = _stored(lab, titles)
     lab.comes(lab.has_status(*tasks), timeout=12)
     lab.watch(0.3)
     lab.note("burst-over")
 
 
 def _post(lab: Lab, api: Api, title: str, description: str) -> Task | None:
-    answer = api.request("POST", "/tasks", body={"title": title, "description": description})
-    return _created(lab, answer, title)
+    api.request("POST", "/tasks", body={"title": title, "description": description})
+    return next(iter(_stored(lab, [title])), None)
 
 
-def _created(lab: Lab, answer: Answer, title: str) -> Task | None:
-    """The task as the table has it; the id in the answer may be missing, or that of another."""
-    found = [task for task, row in lab.database.tasks().items() if row["title"] == title]
-    task = found[0] if found else answer.task_id
-    return None if task is None else Task(task, title)
+def _stored(lab: Lab, titles: Sequence[str]) -> list[Task]:
+    """The tasks with these titles that come to be in the table; an id in an answer may be missing, or another's."""
+    found: dict[str, Task] = {}
+
+    def all_there(board: Board, _now: float) -> bool:
+        found.update(
+            {task: Task(task, row["title"]) for task, row in board.rows.items() if row["title"] in titles}
+        )
+        return {task.title for task in found.values()} >= set(titles)
+
+    lab.comes(Condition("the tasks that were posted", all_there), timeout=_STORED)
+    return list(found.values())
