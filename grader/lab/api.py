@@ -92,6 +92,8 @@ class Api:
         try:
             with client.stream(method, path, content=content, headers=headers, timeout=timeout) as response:
                 status, content_type = response.status_code, response.headers.get("content-type")
+                if status >= 500:
+                    self._leave_connections(client)
                 text = _bounded(response)
         except (httpx.HTTPError, httpx.InvalidURL) as problem:
             error = f"{type(problem).__name__}: {problem}"
@@ -108,8 +110,6 @@ class Api:
             ended_at=self._recorder.clock.now(),
         )
         self._recorder.record(exchange)
-        if status is not None and status >= 500:
-            self._leave_connections(client)
         return Answer(exchange)
 
     def answers(self) -> bool:
