@@ -9,6 +9,7 @@ from types import ModuleType
 from grader.checkpoints import (
     api,
     beyond,
+    changing,
     documents,
     health,
     logs,
@@ -16,6 +17,7 @@ from grader.checkpoints import (
     polling,
     queue,
     races,
+    reading,
     recovery,
     schedules,
     shutdown,
@@ -28,6 +30,8 @@ from grader.errors import BadCall, Internal
 _TOPICS: tuple[ModuleType, ...] = (
     health,
     api,
+    reading,
+    changing,
     validation,
     worker,
     polling,
