@@ -65,7 +65,22 @@ class Judge:
             if result.verdict is Verdict.INCONCLUSIVE and any(len(found) > 1 for found in takes):
                 result = _judge(check, [found[-1] for found in takes])
             self._judged[key] = result
-        return self._judged[key]
+        result = self._judged[key]
+        return self._explained(check, result, known) if result.verdict is Verdict.INCONCLUSIVE else result
+
+    def _explained(
+        self, check: Check, unclear: CheckResult, known: Mapping[str, CheckResult]
+    ) -> CheckResult | None:
+        """What to say of a check that could not be judged: it is skipped if a fault of the submission's explains that.
+
+        Nothing yet, as long as nobody knows.
+        """
+        selected = {c.id for c in self.checks}
+        reasons = [known.get(reason.id) for reason in check.explained_by if reason.id in selected]
+        for reason in reasons:
+            if reason is not None and reason.verdict in (Verdict.FAIL, Verdict.SKIPPED):
+                return _result_of(check, Verdict.SKIPPED, reason=_why_skipped(reason))
+        return unclear if None not in reasons else None
 
 
 def _why_skipped(before: CheckResult) -> str:
