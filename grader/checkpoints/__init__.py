@@ -9,6 +9,7 @@ from types import ModuleType
 from grader.checkpoints import (
     api,
     beyond,
+    claiming,
     documents,
     health,
     logs,
@@ -34,8 +35,9 @@ _TOPICS: tuple[ModuleType, ...] = (
     shutdown,
     logs,
     queue,
-    recovery,
     races,
+    claiming,
+    recovery,
     schedules,
     points,
     documents,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import signal
 
 from grader.checkpoints.durable import AtChange, maker
 from grader.checkpoints.evidence import ended, life, list_of, moved, said, short
-from grader.checkpoints.logs import names_id
-from grader.checkpoints.recovery import POLL
+from grader.checkpoints.lines import form, is_about
+from grader.checkpoints.polling import does_the_work
+from grader.checkpoints.races import shares_the_work
+from grader.checkpoints.recovery import POLL, recovers_what_a_killed_worker_left
 from grader.checkpoints.shutdown import finishes_the_task_in_hand
 from grader.checkpoints.worker import BUSY_SHARE, LAB, A, processes
 from grader.declare import check, scenario
@@ -90,6 +91,7 @@ def _sleep_through(lab: Lab, asleep: Worker, other: Worker, task: Task, hold: Ho
     points=3,
     on=sleeper,
     after=processes,
+    explained_by=(does_the_work, shares_the_work, recovers_what_a_killed_worker_left),
     hint="Complete with WHERE id = … AND status = 'processing' AND assigned_worker = me, and look at the row count.",
     read=f"{LAB}#fencing",
 )
@@ -179,6 +181,7 @@ def database_restarts(lab: Lab) -> None:
     points=2,
     on=database_restarts,
     after=processes,
+    explained_by=does_the_work,
     hint="Catch the lost connection around every round of the loop, wait a moment, connect again, and go on.",
     read=f"{LAB}#database-restart",
 )
@@ -241,6 +244,7 @@ def work_longer_than_the_timeout(lab: Lab) -> None:
     points=2,
     on=work_longer_than_the_timeout,
     after=(processes, finishes_the_task_in_hand),
+    explained_by=(does_the_work, shares_the_work),
     hint="While it works, and also while it finishes after a signal, a worker shows that it lives: it moves "
     "updated_at, in a thread of its own, more often than the timeout.",
     read=f"{LAB}#long-tasks",
@@ -296,23 +300,22 @@ def knows_email(history: History) -> Judgement:
     story = history.story(detail["task"])
     if not story.completions:
         return broken(*life(story), expected="the email task completed", observed=f"it is {story.status}")
-    usual = {_shape(n.text, detail["plain"], detail["plain_title"]) for n in history.log(A) if n.at < moment.at}
+    names = (detail["plain"], detail["plain_title"], detail["task"], detail["title"])
+    log = history.log(A)
+    # Whatever reached the grader late is a plain task's line all the same if it names that one.
+    plain = [n for n in log if n.at < moment.at or is_about(n.text, detail["plain"])]
+    usual = {form(n.text, *names) for n in plain}
     own = [
         n
-        for n in history.log(A)
-        if n.at >= moment.at
-        and (names_id(n.text, story.task) or detail["title"] in n.text or "mail" in n.text.lower())
-        and _shape(n.text, detail["task"], detail["title"]) not in usual
+        for n in log
+        if n not in plain
+        and (is_about(n.text, story.task) or detail["title"] in n.text or "mail" in n.text.lower())
+        and form(n.text, *names) not in usual
     ]
     if not own:
         return broken(
-            *[said(n) for n in history.log(A) if n.at >= moment.at][:5],
+            *[said(n) for n in log if n.at >= moment.at][:5],
             expected="a log line for the email that a plain task does not have",
             observed="the same lines as for a plain task",
         )
     return holds("completed, with a line of its own", said(own[0]))
-
-
-def _shape(text: str, task: str, title: str) -> str:
-    """A log line without what differs from task to task: id, title, numbers."""
-    return re.sub(r"[\d.:,]+", "#", text.replace(title, "TITLE").replace(task, "ID"))
