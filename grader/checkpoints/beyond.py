@@ -13,11 +13,12 @@ from grader.checkpoints.recovery import POLL, recovers_what_a_killed_worker_left
 from grader.checkpoints.shutdown import finishes_the_task_in_hand
 from grader.checkpoints.worker import BUSY_SHARE, LAB, A, processes
 from grader.declare import check, scenario
+from grader.history.board import Board
 from grader.history.events import Moment
 from grader.history.tasks import Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
-from grader.lab import Condition, Lab, Task, Worker
+from grader.lab import Condition, Lab, Task, Worker, any_of
 from grader.model import Evidence, Verdict
 from grader.wire import Hold
 
@@ -25,6 +26,12 @@ from grader.wire import Hold
 
 SLEEP_TIMEOUT = 1.2
 SLEEP_WORK = 0.5
+
+LOOKS = 6
+"""Statements that look for tasks: two or three polls of most workers."""
+
+LONGEST_CHANCE = 8.0
+"""Seconds in which a worker that looks for tasks at all has looked so often."""
 
 
 @scenario(timeout=10, seconds=5)
@@ -48,7 +55,7 @@ def sleeper(lab: Lab) -> None:
     asleep, other = _taken_by(lab, workers, second)
     with asleep.relay.hold(AtChange(str(statement)), limit=1) as hold:
         comes = Condition("the completion", lambda _b, _n: hold.is_holding, by=asleep.name)
-        lab.comes(comes, timeout=SLEEP_WORK + 2)
+        lab.comes(comes, timeout=SLEEP_WORK + 5)
         if hold.is_holding:
             _sleep_through(lab, asleep, other, second, hold)
     lab.watch(0.3)
@@ -73,7 +80,8 @@ def _sleep_through(lab: Lab, asleep: Worker, other: Worker, task: Task, hold: Ho
     if aged:
         lab.database.age([task.id], SLEEP_TIMEOUT)
     lab.note("stopped", task=task.id, service=asleep.name, sql=sql, aged=aged)
-    taken_over = lab.comes(other.works_on(task), timeout=SLEEP_TIMEOUT + POLL + 1)
+    lab.comes(any_of((other.works_on(task), _has_had_its_chance(lab, other))), timeout=LONGEST_CHANCE)
+    taken_over = lab.comes(other.works_on(task), timeout=0)
     lab.note("woken", task=task.id, service=asleep.name, taken_over=taken_over)
     before = asleep.looks
     if hold is not None:
@@ -84,6 +92,20 @@ def _sleep_through(lab: Lab, asleep: Worker, other: Worker, task: Task, hold: Ho
     looked = lab.comes(asleep.has_looked_since(before, 2), timeout=5)
     lab.note("awake-again", task=task.id, seen=looked or not asleep.is_alive)
     return taken_over
+
+
+def _has_had_its_chance(lab: Lab, worker: Worker) -> Condition:
+    """From when a task counts as abandoned at the latest, a worker has looked for some: on any machine it was there."""
+    due = lab.clock.now() + SLEEP_TIMEOUT + POLL
+    looks_then: list[int] = []
+
+    def holds(board: Board, now: float) -> bool:
+        looks = board.services[worker.name].looks
+        if now >= due and not looks_then:
+            looks_then.append(looks)
+        return bool(looks_then) and looks >= looks_then[0] + LOOKS
+
+    return Condition(f"{worker.name} to look for abandoned tasks", holds, by=worker.name)
 
 
 @check(

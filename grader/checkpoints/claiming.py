@@ -118,7 +118,7 @@ def _next_of(worker: Worker, held: WireStep) -> Hold:
 
 
 def _holds(lab: Lab, hold: Hold) -> bool:
-    return lab.comes(Condition("the claim's next statement", lambda _b, _n: hold.is_holding), timeout=2)
+    return lab.comes(Condition("the claim's next statement", lambda _b, _n: hold.is_holding), timeout=4)
 
 
 def _cut_off(lab: Lab, worker: Worker) -> None:
