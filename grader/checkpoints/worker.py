@@ -177,6 +177,7 @@ BUSY_LINES = 100
     "3a.database-down",
     points=2,
     on=(no_database, three_tasks),
+    explained_by=starts,
     hint="Catch the failure to connect, log one line without the URL, and either end with a status other than 0 "
     "or wait a little longer before each new try.",
     read=f"{LAB}#database-out-of-reach",
@@ -184,6 +185,8 @@ BUSY_LINES = 100
 def copes_without_a_database(history: History, usual: History) -> Judgement:
     """With no database at its start the worker ends non-zero, or retries and says so; no busy loop, no password."""
     gone = need(history.moment("database-gone"), "the worker was not started")
+    if all(step.is_setup for step in usual.steps_of(A)):
+        need(None, "with a database it does not come as far as a poll either")
     exit_ = history.exited(A)
     back = history.moment("database-back")
     lines = [line for line in history.log(A) if back is None or line.at < back.at]

@@ -209,7 +209,7 @@ def without_database(*lines: str) -> Story:
 
 def with_database() -> History:
     story = Story().start(A).log(A, 0.1, f"id-of-{A} started, interval 0.2 s").log(A, 0.2, "connecting, try 1")
-    return story.history()
+    return story.step(A, 0.3, POLL).history()
 
 
 def down(*lines: str) -> CheckResult:
@@ -225,6 +225,11 @@ def test_a_line_that_comes_only_without_a_database_says_so() -> None:
 )
 def test_lines_that_come_with_a_database_as_well_say_nothing_of_its_absence(lines: tuple[str, ...]) -> None:
     assert down(*lines).verdict is FAIL
+
+
+def test_a_worker_that_does_not_poll_with_a_database_either_cannot_be_judged_without_one() -> None:
+    gone = without_database("cannot connect").history()
+    assert judged("3a.database-down", gone, Story().start(A).history()).verdict is INCONCLUSIVE
 
 
 # ---------------------------------------------------------------- 3a.log-lifecycle
