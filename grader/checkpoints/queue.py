@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from grader.checkpoints.client import client_to_client
 from grader.checkpoints.evidence import asked, life, list_of, moved, short
-from grader.checkpoints.shutdown import claim_began
+from grader.checkpoints.polling import does_the_work
+from grader.checkpoints.shutdown import claim_began, finishes_the_task_in_hand
 from grader.checkpoints.worker import LAB, A, processes
 from grader.declare import check, scenario
 from grader.history.board import Board
@@ -152,6 +153,7 @@ def takes_the_oldest_first(history: History) -> Judgement:
     points=4,
     on=client_to_client,
     after=processes,
+    explained_by=does_the_work,
     hint="UPDATE only the columns that you own: status, assigned_worker, updated_at.",
     read=f"{LAB}#end-to-end",
 )
@@ -198,6 +200,7 @@ def _keeps_the_change(history: History, story: Story, wanted: dict[str, str] | o
     points=5,
     on=client_to_client,
     after=works_end_to_end,
+    explained_by=finishes_the_task_in_hand,
     hint="Ten rows, ten claims, ten completions: claim one row at a time, or remember every row that you claimed.",
     read=f"{LAB}#end-to-end",
 )
