@@ -9,6 +9,7 @@ from types import ModuleType
 from grader.checkpoints import (
     api,
     beyond,
+    changing,
     claiming,
     documents,
     health,
@@ -17,6 +18,7 @@ from grader.checkpoints import (
     polling,
     queue,
     races,
+    reading,
     recovery,
     schedules,
     shutdown,
@@ -29,6 +31,8 @@ from grader.errors import BadCall, Internal
 _TOPICS: tuple[ModuleType, ...] = (
     health,
     api,
+    reading,
+    changing,
     validation,
     worker,
     polling,

@@ -36,7 +36,7 @@ from grader.model import Evidence
     "3a.log-lifecycle",
     points=2,
     on=sigterm_mid_task,
-    explained_by=starts,
+    after=starts,
     hint="Log when it happens, and flush: the start with the interval, the signal, the end.",
     read=f"{LAB}#lifecycle-logs",
 )

@@ -98,7 +98,7 @@ LONGEST_GAP = 0.8
     "3a.poll-interval",
     points=2,
     on=(idle_second, idle_quarter),
-    explained_by=starts,
+    after=starts,
     hint="Wait for the whole interval, fractions too, only after a poll that found nothing.",
     read=f"{LAB}#poll-interval",
 )
@@ -163,7 +163,7 @@ LONGEST_IDLE_TRANSACTION = 0.5
     "3a.idle-quiet",
     points=2,
     on=idle_second,
-    explained_by=starts,
+    after=starts,
     hint="End the transaction also when a poll found nothing, keep one connection, and wait without spinning.",
     read=f"{LAB}#idle-and-quiet",
 )

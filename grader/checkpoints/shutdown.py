@@ -249,7 +249,7 @@ def claim_began(history: History, task: str, at: float) -> float:
     "3a.sigterm-while-waiting",
     points=2,
     on=sigterm_while_waiting,
-    explained_by=starts,
+    after=starts,
     hint="Wait on something that the signal can wake (an event, a pipe), not in one long sleep.",
     read=f"{LAB}#stop-while-waiting",
 )

@@ -15,7 +15,7 @@ from grader.checkpoints.lines import own_lines
 from grader.declare import check, scenario
 from grader.history.events import ServiceStarted
 from grader.history.recorder import PASSWORD_MARK
-from grader.history.tasks import Story
+from grader.history.tasks import Change, Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.lab import Lab
@@ -87,6 +87,7 @@ def starts(history: History, refused: History) -> Judgement:
                 expected=f"{_setting(variable, value, started)}: a status other than 0 and one line that "
                 f"names {variable}",
                 observed=seen,
+                spoils=(),  # with good settings it runs
             )
     first = next(s for s in history.steps_of(A) if not s.is_setup)
     start = need(history.started(A), "")
@@ -233,7 +234,7 @@ def copes_without_a_database(history: History, usual: History) -> Judgement:
     "3a.processes",
     points=5,
     on=(three_tasks, client_to_client),
-    explained_by=starts,
+    after=starts,
     hint="Claim: status 'processing', commit. Work. Then status 'completed', commit. Then look for the next one.",
     read=f"{LAB}#polling-loop",
 )
@@ -256,6 +257,7 @@ def processes(history: History, with_api: History) -> Judgement:
             if change.row.operation == "update"
             and change.status_moved
             and change.service not in (None, *seen.workers())
+            and not _asked_by_client(seen, change)
         ]
         if strangers:
             return broken(
@@ -263,8 +265,15 @@ def processes(history: History, with_api: History) -> Judgement:
                 expected="the worker-service moves tasks, nobody else",
                 observed=f"task {strangers[0].row.task} was moved by {strangers[0].service}",
                 hint="The api-service only stores tasks; the work is the worker's alone.",
+                spoils=(client_to_client.name,) if seen is with_api else None,
             )
     return holds(f"{len(history.inserted)} tasks, one after the other", *life(history.story(history.inserted[0])))
+
+
+def _asked_by_client(history: History, change: Change) -> bool:
+    """Whether it was made for a client that changed this very task: what PUT may do is judged elsewhere."""
+    puts = history.exchanges("PUT", f"/tasks/{change.row.task}")
+    return any(put.at <= change.at <= put.ended_at for put in puts)
 
 
 # ---------------------------------------------------------------- failing work

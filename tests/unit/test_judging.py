@@ -124,6 +124,21 @@ def test_a_check_that_builds_on_one_that_was_not_asked_for_is_judged() -> None:
     assert results(alone, first=[Take(EMPTY, 1)]) == {"3a.alone": (Verdict.PASS, 2)}
 
 
+def test_a_failure_that_spoils_one_scenario_leaves_what_is_judged_on_others() -> None:
+    fails = declared("2.half", broken(expected="this", observed="that", spoils=["first"]), on=second)
+    there = declared("3a.there", holds("fine"), on=first, after=(fails,))
+    behind = declared("3a.behind", holds("fine"), on=second, after=(there,))
+    elsewhere = declared("3a.elsewhere", holds("fine"), on=second, after=(fails,))
+    take = [Take(EMPTY, 1)]
+    found = Judge((fails, there, behind, elsewhere), {"first": take, "second": take}).results()
+    assert [found[c.id].verdict for c in (fails, there, behind, elsewhere)] == [
+        Verdict.FAIL,
+        Verdict.SKIPPED,
+        Verdict.SKIPPED,
+        Verdict.PASS,
+    ]
+
+
 def test_a_failure_without_a_word_on_what_was_seen_is_an_error_of_the_grader() -> None:
     silent = declared("2.silent", replace(broken(expected="this", observed="that"), observed=""))
     assert results(silent, first=[Take(EMPTY, 1)]) == {"2.silent": (Verdict.ERROR, 0)}
