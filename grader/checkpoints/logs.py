@@ -7,6 +7,10 @@ comes too early.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from itertools import takewhile
+
 from grader.checkpoints.beyond import sleeper
 from grader.checkpoints.durable import AtCommit, maker
 from grader.checkpoints.evidence import life, said, sent, short
@@ -24,7 +28,7 @@ from grader.checkpoints.polling import idle_quarter
 from grader.checkpoints.shutdown import sigterm_mid_task
 from grader.checkpoints.worker import LAB, A, processes, starts, three_tasks
 from grader.declare import check, scenario
-from grader.history.events import Moment, SignalSent
+from grader.history.events import LogLine, Moment, SignalSent
 from grader.history.tasks import Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
@@ -123,7 +127,7 @@ def logs_its_tasks(history: History, idle: History, cut_off: History, slept: His
             need(None, f"task {task} was not completed")
         if problem := _task_log_problem(history, story):
             return problem
-    problem = _silent_poll(history, idle, cut_off) or _untrue_completion(cut_off) or _untrue_after_sleep(slept)
+    problem = _silent_poll(idle, cut_off) or _untrue_completion(cut_off) or _untrue_after_sleep(slept)
     if problem is not None:
         return problem
     log = history.log(A)
@@ -184,35 +188,32 @@ def _title(story: Story) -> str:
     return str((story.row or {}).get("title"))
 
 
-def _silent_poll(history: History, idle: History, cut_off: History) -> Judgement | None:
+def _silent_poll(idle: History, cut_off: History) -> Judgement | None:
     """That a poll that found nothing leaves no line: neither each of them, nor the first in a row."""
-    begins = need(idle.moment("idle-begins"), "the worker never came to its first poll").at
+    need(idle.moment("idle-begins"), "the worker never came to its first poll")
     ends = need(idle.moment("idle-ends"), "the scenario came to no end").at
-    if any(begins <= line.at <= ends for line in idle.log(A)):
-        return None
-    # Where a task waited when the worker started there was no empty poll before its first claim.
-    usual = {form(line) for line in _before_first_claim(cut_off)}
-    lines = [n for n in _before_first_claim(history) if form(n) not in usual and not is_start_line(history, A, n)]
-    if lines:
+    lines = [n for n in idle.log(A) if n.at <= ends]
+    # Where a task waited when the worker started, there was no empty poll before its first claim (or, by other slots
+    # of the same worker, a few).
+    if _forms(idle, lines) - _forms(cut_off, _before_first_claim(cut_off)):
         return None
     return broken(
-        *[said(line) for line in history.log(A)[:4]],
+        *[said(line) for line in lines[:4]],
         expected="a line for a poll that found nothing",
-        observed=f"none in {ends - begins:.1f} s without a task, nor before the first task came",
+        observed="only lines that come at a start with a task waiting as well",
     )
 
 
-def _before_first_claim(history: History) -> list[str]:
-    """The lines before the one that tells of the first claim, without the worker's name."""
+def _before_first_claim(history: History) -> list[LogLine]:
+    """The lines before the one that tells of the first claim."""
     titles = [_title(history.story(task)) for task in history.inserted]
+    return list(takewhile(lambda line: not any(title in line.text for title in titles), history.log(A)))
+
+
+def _forms(history: History, lines: Sequence[LogLine]) -> Counter[str]:
     started = history.started(A)
     name = started.settings["WORKER_ID"] if started else ""
-    found: list[str] = []
-    for line in history.log(A):
-        if any(title in line.text for title in titles):
-            break
-        found.append(line.text.replace(name, "") if name else line.text)
-    return found
+    return Counter(form(line.text, name) for line in lines)
 
 
 def _untrue_completion(history: History) -> Judgement | None:

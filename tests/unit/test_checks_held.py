@@ -143,17 +143,34 @@ def test_a_line_that_never_comes_is_missed_however_late_the_others_are(seconds: 
     assert told(tasks=late(seconds, without=without)).verdict is FAIL
 
 
-def test_an_empty_poll_without_a_line_fails_whatever_else_is_told_at_the_start() -> None:
-    cut_off = Story().start(A).log(A, 0.05, "started, interval 0.2 s").log(A, 0.06, "connected")
-    cut_off.add(*commit_cut().events)
-    silent = late(0.0, without="nothing")
-    silent = History([*silent.events, LogLine(at=0.15, service=A, stream="stderr", text="connected")])
-    result = told(cut_off, tasks=silent, while_idle=())
-    assert (result.verdict, str(result.observed)[:4]) == (FAIL, "none")
+def starting_with_a_task(*lines: str) -> Story:
+    """``commit_cut``, with these lines before its claim."""
+    story = Story().start(A)
+    for number, line in enumerate(lines):
+        story.log(A, 0.05 + number / 100, line)
+    return story.add(*commit_cut().events)
+
+
+START = ("started, interval 0.1 s", "connected to lab")
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_an_empty_poll_without_a_line_fails_however_late_the_lines_of_the_start_are_read(late: bool) -> None:
+    story = Story().start(A).note("idle-begins", 0.1 if late else 1.0).note("idle-ends", 3.0)
+    silent = story.log(A, 0.2, "started, interval 0.25 s").log(A, 0.3, "connected to lab")
+    histories = (well_told(), silent.history(), starting_with_a_task(*START).history(), Story().history())
+    result = judged("3a.log-tasks", *histories)
+    assert (result.verdict, str(result.expected)) == (FAIL, "a line for a poll that found nothing")
 
 
 def test_a_worker_that_tells_of_the_first_of_several_empty_polls_passes() -> None:
-    assert told(while_idle=()).verdict is PASS
+    lines = (*START, "nothing to do")
+    assert told(starting_with_a_task(*START), while_idle=lines).verdict is PASS
+
+
+def test_a_worker_whose_other_slots_find_nothing_at_the_start_passes() -> None:
+    lines = (*START, *["nothing to do"] * 8)
+    assert told(starting_with_a_task(*START, *["nothing to do"] * 3), while_idle=lines).verdict is PASS
 
 
 def lost_its_task() -> Story:
