@@ -6,7 +6,9 @@ import re
 
 from grader.history.timeline import History
 
-_NUMBER = re.compile(r"[\d.:,]*\d[\d.:,]*")
+_WITH_DIGITS = re.compile(r"[\w.:,+-]*\d[\w.:,+-]*")
+"""A number, a time, or a name that holds one: of a database, a worker, a task that has a UUID."""
+
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]?|\d\d:\d\d:\d\d([.,]\d+)?(Z|[+-]\d\d:?\d\d)?")
 
 
@@ -21,10 +23,10 @@ def is_about(text: str, task: str) -> bool:
 
 
 def form(text: str, *names: str) -> str:
-    """A log line without what differs from one task, time or worker to the next: these names, and all numbers."""
+    """A log line without what differs from one task, time or worker to the next: these names, and words with digits."""
     for name in filter(None, names):
         text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "#", text)
-    return _NUMBER.sub("#", text)
+    return _WITH_DIGITS.sub("#", text)
 
 
 def has_duration(text: str, task: str, title: str) -> bool:

@@ -151,13 +151,13 @@ def starting_with_a_task(*lines: str) -> Story:
     return story.add(*commit_cut().events)
 
 
-START = ("started, interval 0.1 s", "connected to lab")
+START = ("started, interval 0.1 s", "connected to lab_0f3a")
 
 
 @pytest.mark.parametrize("late", [False, True])
 def test_an_empty_poll_without_a_line_fails_however_late_the_lines_of_the_start_are_read(late: bool) -> None:
     story = Story().start(A).note("idle-begins", 0.1 if late else 1.0).note("idle-ends", 3.0)
-    silent = story.log(A, 0.2, "started, interval 0.25 s").log(A, 0.3, "connected to lab")
+    silent = story.log(A, 0.2, "started, interval 0.25 s").log(A, 0.3, "connected to lab_77b0")
     histories = (well_told(), silent.history(), starting_with_a_task(*START).history(), Story().history())
     result = judged("3a.log-tasks", *histories)
     assert (result.verdict, str(result.expected)) == (FAIL, "a line for a poll that found nothing")
