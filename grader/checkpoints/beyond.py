@@ -15,7 +15,7 @@ from grader.checkpoints.worker import BUSY_SHARE, LAB, A, processes
 from grader.declare import check, scenario
 from grader.history.board import Board
 from grader.history.events import Moment
-from grader.history.tasks import Story
+from grader.history.tasks import Change, Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.lab import Condition, Lab, Task, Worker, any_of
@@ -154,7 +154,7 @@ def _after_sleep(history: History, stopped: Moment) -> Judgement:
     if not takeover and story.completions[0].service == service:
         need(None, "the task was done before the worker slept")
     late = [c for c in story.changes if c.service == service and c.at > woken.at]
-    if late:
+    if late and not _abandoned_again(story, service, late[0]):
         return broken(
             *proof,
             *[moved(c) for c in late[:2] if not c.status_moved],
@@ -168,6 +168,15 @@ def _after_sleep(history: History, stopped: Moment) -> Judgement:
     if not awake.detail["seen"]:
         need(None, "the sleeper was not seen to go on after it was woken")
     return holds("it woke up, and left the task to the one that took it over", *proof)
+
+
+def _abandoned_again(story: Story, service: str, change: Change) -> bool:
+    """Whether the sleeper took the task up anew, after the other one had been silent for the timeout as well."""
+    if change.after("status") not in ("pending", "processing"):
+        return False
+    others = {c.service for c in story.changes if c.service not in (None, service)}
+    signs = [sign for other in others if (sign := story.last_sign_of_life(str(other), change.at)) is not None]
+    return change.at - max(signs, default=change.at) >= 0.9 * SLEEP_TIMEOUT
 
 
 def _moment_of(history: History, name: str, story: Story) -> Moment | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from statistics import median
 
@@ -15,6 +16,7 @@ from grader.checkpoints.evidence import (
 from grader.checkpoints.polls import Rhythm, rhythms
 from grader.checkpoints.worker import LAB, A, processes, starts
 from grader.declare import check, scenario
+from grader.history.sql import shape
 from grader.history.tasks import Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
@@ -30,10 +32,14 @@ def seconds_of(text: str) -> float:
     return sum(float(number) * units[unit] for number, unit in re.findall(r"([0-9.]+)(ms|s|m|h)", text))
 
 
+IDLE_INTERVAL = 1.0
+"""WORKER_POLL_INTERVAL, in seconds, of a worker whose quiet is looked at."""
+
+
 @scenario(timeout=10, seconds=5)
 def idle_second(lab: Lab) -> None:
     """Nothing to do, with one poll a second; then a backlog of four tasks."""
-    worker = lab.start_worker(poll=1.0, duration=0.05)
+    worker = lab.start_worker(poll=IDLE_INTERVAL, duration=0.05)
     worker.process.sample_usage()
     lab.note("idle-begins")
     lab.watch(3.4)
@@ -152,8 +158,8 @@ def _waits_in_backlog(history: History) -> list[float]:
     return [max(0.0, claim - done) for claim, done in zip(claimed[1:], completed, strict=False)]
 
 
-MOST_STATEMENTS = 150
-"""In the idle seconds of a worker that polls once a second; one that spins sends so many on any machine."""
+MOST_POLLS = 3
+"""Statements of one kind on one connection, for each interval; one that spins sends more, on any machine."""
 
 LONGEST_IDLE_TRANSACTION = 0.5
 """Seconds."""
@@ -175,11 +181,11 @@ def is_quiet_when_idle(history: History) -> Judgement:
     if len(usage) < 2:
         need(None, "its CPU time was not measured")
     used, time = usage[1].cpu_s - usage[0].cpu_s, usage[1].at - usage[0].at
-    sent = sum(begins <= s.began <= ends and not s.is_setup for s in history.steps_of(A))
-    if used > 0.15 * time or sent > MOST_STATEMENTS:
+    polls = _most_of_a_kind(history, begins, ends)
+    if used > 0.15 * time or polls > MOST_POLLS * (ends - begins) / IDLE_INTERVAL:
         return broken(
             expected="next to no CPU time, and few statements, while there is nothing to do",
-            observed=f"{used:.2f} s of CPU time and {sent} statements in {time:.1f} s",
+            observed=f"{used:.2f} s of CPU time in {time:.1f} s, and {polls} times the same statement",
         )
     if problem := _open_transaction(history, begins, ends):
         return problem
@@ -191,6 +197,11 @@ def is_quiet_when_idle(history: History) -> Judgement:
             hint="Close what you open, or keep one connection and use it again.",
         )
     return holds(f"{used:.2f} s of CPU time in {time:.1f} s, {last} open connection{'s' * (last != 1)}")
+
+
+def _most_of_a_kind(history: History, begins: float, ends: float) -> int:
+    steps = [s for s in history.steps_of(A) if begins <= s.began <= ends and not s.is_setup]
+    return max(Counter((s.connection, shape(s.sql)) for s in steps).values(), default=0)
 
 
 def _open_transaction(history: History, begins: float, ends: float) -> Judgement | None:

@@ -234,6 +234,16 @@ def test_a_sleeper_that_rewrites_a_task_at_work_fails() -> None:
     assert (result.verdict, result.hint) == (FAIL, select(all_checks(), only=["x.fencing"])[0].hint)
 
 
+def test_a_sleeper_that_takes_the_task_up_anew_once_the_other_one_was_silent_for_long_passes() -> None:
+    again = slept("2", 5.0, sql=UPDATE).update("2", 6.8, A, status="pending").claim("2", 6.9, A)
+    assert judged("x.fencing", both(left_alone("1", 1.0), again.complete("2", 7.5, A))).verdict is PASS
+
+
+def test_a_sleeper_that_takes_the_task_back_from_a_live_one_fails() -> None:
+    again = slept("2", 5.0, sql=UPDATE).update("2", 6.1, A, status="pending").claim("2", 6.2, A)
+    assert judged("x.fencing", both(left_alone("1", 1.0), again.complete("2", 7.5, A))).verdict is FAIL
+
+
 def test_a_task_that_cannot_be_taken_over_passes_when_it_is_completed_once() -> None:
     alone = slept("1", 1.0, taken_over=False).complete("1", 2.5, A)
     assert judged("x.fencing", both(alone, Story())).verdict is PASS
