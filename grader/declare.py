@@ -42,7 +42,8 @@ class Check:
     """One sentence that holds of a submission or does not, judged from histories alone.
 
     ``on``: the scenarios whose histories ``judge`` takes, in this order. ``after``: checks that must pass for
-    this one to mean anything.
+    this one to mean anything. ``explained_by``: checks whose failure explains it when this one cannot be judged,
+    so that it is skipped then, and not inconclusive.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Check:
     after: tuple[Check, ...]
     hint: str
     read: str
+    explained_by: tuple[Check, ...] = ()
 
     @property
     def part(self) -> str:
@@ -82,6 +84,7 @@ def check(
     hint: str,
     read: str,
     after: Check | Sequence[Check] = (),
+    explained_by: Check | Sequence[Check] = (),
 ) -> Callable[[Callable[..., Judgement]], Check]:
     """Declare a check: a pure function of as many histories as there are scenarios in ``on``.
 
@@ -90,6 +93,7 @@ def check(
     """
     scenarios = (on,) if isinstance(on, Scenario) else tuple(on)
     before = (after,) if isinstance(after, Check) else tuple(after)
+    reasons = (explained_by,) if isinstance(explained_by, Check) else tuple(explained_by)
 
     def declare(judge: Callable[..., Judgement]) -> Check:
         if not re.fullmatch(rf"({'|'.join(PARTS)})\.[a-z]+(-[a-z]+)*", id):
@@ -105,7 +109,7 @@ def check(
         document, _, anchor = read.partition("#")
         if anchor not in anchors(LABS / document):
             raise Internal(f"check {id}: no heading for {read!r}")
-        return Check(id, points, _sentence(judge), judge, scenarios, before, hint, read)
+        return Check(id, points, _sentence(judge), judge, scenarios, before, hint, read, reasons)
 
     return declare
 

@@ -79,7 +79,23 @@ class Judge:
             if judged.result.verdict is Verdict.INCONCLUSIVE and any(len(found) > 1 for found in takes):
                 judged = _judge(check, [found[-1] for found in takes])
             self._judged[key] = judged
-        return self._judged[key]
+        judged = self._judged[key]
+        unclear = judged.result.verdict is Verdict.INCONCLUSIVE
+        return self._explained(check, judged, known) if unclear else judged
+
+    def _explained(self, check: Check, unclear: _Judged, known: Mapping[str, _Judged]) -> _Judged | None:
+        """What to say of a check that could not be judged: it is skipped if a fault of the submission's explains that.
+
+        Nothing yet, as long as nobody knows.
+        """
+        selected = {c.id for c in self.checks}
+        reasons = [known.get(reason.id) for reason in check.explained_by if reason.id in selected]
+        for reason in reasons:
+            if reason is None or not reason.keeps_from(check):
+                continue
+            if reason.result.verdict in (Verdict.FAIL, Verdict.SKIPPED):
+                return _result_of(check, Verdict.SKIPPED, reason=_why_skipped(reason.result))
+        return unclear if None not in reasons else None
 
 
 def _why_skipped(before: CheckResult) -> str:

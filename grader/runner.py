@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from grader.calibration import StallWatch
+from grader.calibration import StallWatch, measure_patience
 from grader.checkpoints import scenarios_of
 from grader.declare import Check, Scenario
 from grader.errors import GraderError
@@ -47,6 +47,7 @@ class Runner:
     seed: int
     jobs: int
     progress: Progress
+    measure_patience: Callable[[], float] = measure_patience
     recordings: list[Recording] = field(default_factory=list)
     _moot: dict[str, threading.Event] = field(default_factory=dict)
     _ending: threading.Event = field(default_factory=threading.Event)
@@ -60,6 +61,9 @@ class Runner:
         self._run_all(_longest_first(scenarios_of(self.checks)), judge)
         unclear = [c for c in self.checks if self._is_unclear(judge, c)]
         if unclear:
+            # A load that came since the start may be why: this time the machine is taken as it is now.
+            patience = max(self.around.patience, self.measure_patience())
+            self.around = replace(self.around, patience=patience)
             self._run_all(scenarios_of(unclear), judge)
         return judge.results()
 
@@ -93,7 +97,7 @@ class Runner:
 
     def _take_in(self, recording: Recording, judge: Judge) -> None:
         self.recordings.append(recording)
-        history = None if recording.error else History(recording.events, self.around.patience)
+        history = None if recording.error else History(recording.events, recording.patience)
         take = Take(history, recording.seconds, recording.error)
         judge.add(recording.scenario, take)
 
@@ -127,7 +131,7 @@ class Runner:
             stop_listening()
         seconds = round(self.clock.now() - start, 3)
         self.progress.scenario_ended(scenario.name, seconds)
-        return Recording(scenario.name, recorder.events(), seconds, error)
+        return Recording(scenario.name, recorder.events(), seconds, error, self.around.patience)
 
     def _drive(self, scenario: Scenario, recorder: Recorder) -> None:
         moot = self._moot[scenario.name]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import signal
 
+from grader.checkpoints.races import shares_the_work
+from grader.checkpoints.recovery import recovers_what_a_killed_worker_left
+from grader.checkpoints.shutdown import finishes_the_task_in_hand
 from grader.checkpoints.worker import LAB, processes
 from grader.declare import check, scenario
 from grader.explore import REPEATS, Points, broken_point, point_lanes
@@ -46,6 +49,7 @@ def stopped_at_odd_points(lab: Lab) -> None:
     points=4,
     on=(killed_at_even_points, killed_at_odd_points),
     after=processes,
+    explained_by=(shares_the_work, recovers_what_a_killed_worker_left),
     hint="Ask at each step: if the worker dies here, what does the table say? A task may be pending, or processing "
     "until the timeout has passed; work that was completed must not be found again.",
     read=f"{LAB}#every-crash-point",
@@ -64,6 +68,7 @@ def survives_every_crash(even: History, odd: History) -> Judgement:
     points=2,
     on=(stopped_at_even_points, stopped_at_odd_points),
     after=processes,
+    explained_by=finishes_the_task_in_hand,
     hint="Install the handlers before anything else; let them set a flag and do no more; look at the flag only where "
     "nothing is in hand.",
     read=f"{LAB}#signals-at-every-step",

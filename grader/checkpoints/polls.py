@@ -2,7 +2,7 @@
 
 A poll is a burst of statements after a pause. Workers with several loops poll more often than the interval,
 each loop at its own phase, so that the rhythm is looked for in several ways: over all connections, over
-the busiest connection alone, and over every k-th burst.
+the busiest connection alone, over each kind of statement, and over every k-th burst.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
+from grader.history.sql import shape
 from grader.history.steps import Step
 from grader.history.timeline import History
 
@@ -45,16 +46,18 @@ class Rhythm:
         return "(fewer than three polls)" if self.interval is None else f"{self.interval:.2g} s"
 
 
-def rhythms(history: History, service: str, begins: float, ends: float) -> list[Rhythm]:
-    """Every way to look at the polls of a service in an interval; the same ways in the same order each time."""
+def rhythms(history: History, service: str, begins: float, ends: float) -> dict[str, Rhythm]:
+    """Every way to look at the polls of a service in an interval, by name: the same ways at every setting."""
     steps = [s for s in history.steps_of(service) if begins <= s.began <= ends and not s.is_setup]
     pause = min(_SAME_BURST * history.patience, _LONGEST_PAUSE)
     everything = _bursts(steps, pause)
     busiest = Counter(s.connection for s in steps).most_common(1)
     alone = _bursts([s for s in steps if busiest and s.connection == busiest[0][0]], pause)
-    found = [Rhythm(everything), Rhythm(alone)]
-    found += [Rhythm(everything[::k]) for k in range(2, _MOST_LOOPS + 1)]
-    return found
+    found = {"all": Rhythm(everything), "one connection": Rhythm(alone)}
+    # However long a busy machine takes from one statement of a poll to the next: each kind comes once a poll.
+    for text in dict.fromkeys(shape(s.sql) for s in steps):
+        found[text] = Rhythm(_bursts([s for s in steps if shape(s.sql) == text], pause))
+    return found | {f"every {k}": Rhythm(everything[::k]) for k in range(2, _MOST_LOOPS + 1)}
 
 
 def _bursts(steps: list[Step], pause: float) -> tuple[float, ...]:

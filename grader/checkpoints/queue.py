@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from grader.checkpoints.client import BURST, DURATION, client_to_client
 from grader.checkpoints.evidence import asked, life, list_of, moved, short
+from grader.checkpoints.polling import does_the_work
 from grader.checkpoints.replies import any_task, json_of, never_answered, seen_of, went_well
 from grader.checkpoints.shutdown import claim_began
 from grader.checkpoints.worker import LAB, A, processes
@@ -156,6 +157,7 @@ def takes_the_oldest_first(history: History) -> Judgement:
     points=4,
     on=client_to_client,
     after=processes,
+    explained_by=does_the_work,
     hint="UPDATE only the columns that you own: status, assigned_worker, updated_at.",
     read=f"{LAB}#end-to-end",
 )

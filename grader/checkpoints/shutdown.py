@@ -6,6 +6,8 @@ import signal
 
 from grader.checkpoints.durable import AtCommit, maker
 from grader.checkpoints.evidence import ended, life, list_of, moved, said, sent, short, status_words
+from grader.checkpoints.lines import speaks_of_shutdown
+from grader.checkpoints.polling import does_the_work
 from grader.checkpoints.worker import LAB, A, processes, starts
 from grader.declare import check, scenario
 from grader.history.events import ChildrenLeft, SignalSent
@@ -13,7 +15,7 @@ from grader.history.steps import Step
 from grader.history.tasks import Claim, Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
-from grader.lab import Condition, Lab
+from grader.lab import Condition, Lab, any_of
 from grader.model import Evidence
 
 BACKLOG = 30
@@ -23,6 +25,9 @@ STEADY, LONGEST_STEADY = 0.1, 0.3
 """Seconds in which a worker's other slots come as far as the first one, or a signal comes to its handler: on a quiet
 machine, and on any. The work that it is at lasts longer, whatever the machine does."""
 
+LONGEST_SILENCE = 3.0
+"""Seconds (times patience) in which a worker that speaks of a signal at all has done so."""
+
 
 def _steady(lab: Lab) -> None:
     lab.watch(min(STEADY * lab.patience, LONGEST_STEADY))
@@ -30,12 +35,20 @@ def _steady(lab: Lab) -> None:
 
 @scenario(timeout=10, seconds=3)
 def sigterm_mid_task(lab: Lab) -> None:
-    """Three tasks wait; the worker gets SIGTERM while it works on one of them."""
+    """Three tasks wait; the worker gets SIGTERM at work on one of them, and has the time to say so before it ends."""
     worker = lab.start_worker(poll=0.2, duration=0.8)
     tasks = lab.insert_tasks(3)
-    lab.wait_for_any({task.id: worker.works_on(task) for task in tasks})
-    _steady(lab)
-    lab.stop(worker, signal.SIGTERM)
+    # One that never works can be told to stop all the same.
+    at_work = {task.id: worker.works_on(task) for task in tasks}
+    if lab.comes(any_of(at_work.values(), by=worker.name), timeout=5):
+        _steady(lab)
+    with worker.relay.hold(lambda _step: True):  # so that its work comes to no end meanwhile
+        told = worker.says(speaks_of_shutdown)
+        worker.signal(signal.SIGTERM)
+        if lab.comes(told, timeout=LONGEST_SILENCE):
+            _steady(lab)  # what else it says of the signal comes with it
+        lab.note("let-go")
+    lab.wait_until(lab.has_exited(worker))
 
 
 @scenario(timeout=10, seconds=2)
@@ -103,6 +116,7 @@ def _left_processing(history: History) -> list[Story]:
     points=6,
     on=sigterm_mid_task,
     after=processes,
+    explained_by=does_the_work,
     hint="The handler only sets a flag. Your loop looks at it before it claims, never between claim and completion.",
     read=f"{LAB}#graceful-shutdown",
 )
@@ -141,6 +155,7 @@ def _finishes(history: History, signal_: SignalSent) -> Judgement:
     points=3,
     on=(sigterm_mid_task, sigterm_between_tasks),
     after=processes,
+    explained_by=does_the_work,
     hint="Look at the flag right before the statement that claims.",
     read=f"{LAB}#graceful-shutdown",
 )
@@ -258,6 +273,7 @@ def stops_while_waiting(history: History) -> Judgement:
     points=2,
     on=sigint_mid_task,
     after=processes,
+    explained_by=does_the_work,
     hint="Install the same handler for SIGINT; else Python raises KeyboardInterrupt in the middle of the work.",
     read=f"{LAB}#two-kinds-of-signal",
 )
@@ -281,6 +297,7 @@ def treats_sigint_alike(history: History) -> Judgement:
     points=2,
     on=(sigterm_mid_task, second_signal),
     after=processes,
+    explained_by=does_the_work,
     hint="Close the connections before you exit, start no process that outlives you, and let a second signal "
     "change nothing while a task is in hand.",
     read=f"{LAB}#a-clean-exit",

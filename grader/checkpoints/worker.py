@@ -11,10 +11,11 @@ from grader.checkpoints.evidence import (
     said,
     status_words,
 )
+from grader.checkpoints.lines import own_lines
 from grader.declare import check, scenario
 from grader.history.events import ServiceStarted
 from grader.history.recorder import PASSWORD_MARK
-from grader.history.tasks import Change
+from grader.history.tasks import Change, Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.lab import Lab
@@ -169,18 +170,24 @@ def no_database(lab: Lab) -> None:
 BUSY_SHARE = 0.35
 """A process that uses more than this share of one CPU while it can only wait is in a busy loop."""
 
+BUSY_LINES = 100
+"""Lines in the few seconds without a database: so many come only of a busy loop, however slow the machine makes it."""
+
 
 @check(
     "3a.database-down",
     points=2,
-    on=no_database,
+    on=(no_database, three_tasks),
+    explained_by=starts,
     hint="Catch the failure to connect, log one line without the URL, and either end with a status other than 0 "
     "or wait a little longer before each new try.",
     read=f"{LAB}#database-out-of-reach",
 )
-def copes_without_a_database(history: History) -> Judgement:
+def copes_without_a_database(history: History, usual: History) -> Judgement:
     """With no database at its start the worker ends non-zero, or retries and says so; no busy loop, no password."""
     gone = need(history.moment("database-gone"), "the worker was not started")
+    if all(step.is_setup for step in usual.steps_of(A)):
+        need(None, "with a database it does not come as far as a poll either")
     exit_ = history.exited(A)
     back = history.moment("database-back")
     lines = [line for line in history.log(A) if back is None or line.at < back.at]
@@ -192,10 +199,11 @@ def copes_without_a_database(history: History) -> Judgement:
                 observed="the database password was logged",
                 hint="An exception's text may repeat the whole URL. Log what failed, not the URL.",
             )
-    if not lines:
+    if not own_lines(history, usual, A, back.at if back is not None else float("inf")):
         return broken(
+            *[said(line) for line in lines[-4:]],
             expected="a line that says that the database cannot be reached",
-            observed="silence",
+            observed="no line but those that come with a database as well" if lines else "silence",
         )
     if exit_ is not None and back is None:
         if exit_.status == 0:
@@ -204,10 +212,11 @@ def copes_without_a_database(history: History) -> Judgement:
     usage = history.usage(A)
     if len(usage) >= 2:
         used, time = usage[1].cpu_s - usage[0].cpu_s, usage[1].at - usage[0].at
-        if used > BUSY_SHARE * time:
+        if used > BUSY_SHARE * time or len(lines) > BUSY_LINES:
             return broken(
+                *[said(line) for line in lines[:4]],
                 expected="next to no CPU time while it waits for the database",
-                observed=f"{used:.1f} s of CPU time in {time:.1f} s",
+                observed=f"{used:.1f} s of CPU time in {time:.1f} s, and {len(lines)} lines",
             )
     if exit_ is not None or (history.gave_up and back is not None):
         return broken(
@@ -270,10 +279,14 @@ def _asked_by_client(history: History, change: Change) -> bool:
 # ---------------------------------------------------------------- failing work
 
 
+SHORT_WORK, LONGER_WORK = 0.1, 0.5
+"""WORKER_TASK_DURATION of work that fails, in seconds: what it takes more the second time tells how often it is tried."""
+
+
 @scenario(timeout=12, seconds=3)
 def failing_work(lab: Lab) -> None:
     """The work of the oldest task fails; two more wait behind it."""
-    lab.start_worker(poll=0.2, duration=0.1)
+    lab.start_worker(poll=0.2, duration=SHORT_WORK)
     [bad] = lab.insert_tasks(1, fail=True)
     good = lab.insert_tasks(2)
     lab.note("failing", task=bad.id)
@@ -282,15 +295,31 @@ def failing_work(lab: Lab) -> None:
     lab.watch(0.3)
 
 
+@scenario(timeout=12, seconds=2)
+def failing_longer_work(lab: Lab) -> None:
+    """The work of a task fails, and takes longer to do so."""
+    lab.start_worker(poll=0.2, duration=LONGER_WORK)
+    [bad] = lab.insert_tasks(1, fail=True)
+    lab.note("failing", task=bad.id)
+    lab.wait_until(lab.has_status(bad, status="failed"))
+
+
+MOST_ATTEMPTS = 5
+"""Of work that fails."""
+
+CLEARLY_MORE = 2.5
+"""Attempts by which a count that was measured by time has to be off, before it counts."""
+
+
 @check(
     "3a.failed-work",
     points=4,
-    on=failing_work,
+    on=(failing_work, failing_longer_work),
     after=processes,
     hint="Catch the exception of the work, roll back what is open, write 'failed', and go on with the next task.",
     read=f"{LAB}#failing-work",
 )
-def survives_failed_work(history: History) -> Judgement:
+def survives_failed_work(history: History, longer: History) -> Judgement:
     """Work that fails ends as failed after five attempts at most; the tasks behind it complete, the worker lives."""
     moment = need(history.moment("failing"), "the tasks were not inserted")
     story = history.story(moment.detail["task"])
@@ -308,7 +337,7 @@ def survives_failed_work(history: History) -> Judgement:
             expected="the worker lives",
             observed="it ended",
         )
-    if story.completions or story.status != "failed" or attempts > 5:
+    if story.completions or story.status != "failed" or attempts > MOST_ATTEMPTS:
         return broken(
             *life(story),
             expected="failed, after five attempts at most",
@@ -316,4 +345,31 @@ def survives_failed_work(history: History) -> Judgement:
         )
     if left:
         return broken(*life(story), expected="the tasks behind it complete", observed=f"left: {list_of(left)}")
+    if problem := _tried_in_a_row(story, longer):
+        return problem
     return holds(f"failed after {attempts} attempt{'s' * (attempts > 1)}, then the others", *life(story))
+
+
+def _tried_in_a_row(short: Story, longer: History) -> Judgement | None:
+    """Attempts that the table does not show: each takes so much more time as the work does. Pauses take the same."""
+    moment = need(longer.moment("failing"), "the tasks were not inserted")
+    story = longer.story(moment.detail["task"])
+    if story.status != "failed":
+        return broken(*life(story), expected="failed, after five attempts at most", observed=f"{story.status}")
+    stalls = longer.stalled_between(story.changes[0].at, story.changes[-1].at)
+    more = _time_in_hand(story) - _time_in_hand(short) - stalls
+    attempts = more / (LONGER_WORK - SHORT_WORK)
+    if attempts <= MOST_ATTEMPTS + CLEARLY_MORE:
+        return None
+    return broken(
+        *life(story),
+        expected="failed, after five attempts at most",
+        observed=f"work of {LONGER_WORK:g} s took {_time_in_hand(story):.1f} s to fail, work of {SHORT_WORK:g} s "
+        f"{_time_in_hand(short):.1f} s: it was tried about {attempts:.0f} times in a row",
+    )
+
+
+def _time_in_hand(story: Story) -> float:
+    """The seconds between each claim and the end of its attempt, in all."""
+    ends = [c.at for c in story.failures]
+    return sum(min((end for end in ends if end > claim.at), default=claim.at) - claim.at for claim in story.claims)

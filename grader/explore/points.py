@@ -220,8 +220,7 @@ class Points:
         lab, worker = self.lab, victim.actors[0].worker
         self._before_signal()
         at = lab.clock.now()
-        worker.signal(signal.SIGKILL)
-        worker.process.wait(LONGEST_EXIT * lab.patience)
+        worker.process.end()  # with every process that it has started
         if point.where == "waiting":
             victim.let_row_go()
         pids = victim.pids

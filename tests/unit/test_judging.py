@@ -28,7 +28,12 @@ def second(lab: object) -> None:
 
 
 def declared(
-    name: str, judgement: Judgement | Exception | None, *, on: Scenario = first, after: tuple[Check, ...] = ()
+    name: str,
+    judgement: Judgement | Exception | None,
+    *,
+    on: Scenario = first,
+    after: tuple[Check, ...] = (),
+    explained_by: tuple[Check, ...] = (),
 ) -> Check:
     def judge(history: History) -> Judgement:
         """It holds."""
@@ -39,7 +44,9 @@ def declared(
             return holds("seen")
         return judgement
 
-    return check(name, points=2, on=on, hint="Look again.", read=READ, after=after)(judge)
+    return check(name, points=2, on=on, hint="Look again.", read=READ, after=after, explained_by=explained_by)(
+        judge
+    )
 
 
 PASSES = declared("2.passes", holds("fine"))
@@ -87,6 +94,29 @@ def test_a_check_that_builds_on_a_failed_one_is_skipped_and_names_it_through_the
     found = Judge((FAILS, middle, last), {"first": [Take(EMPTY, 1)]}).results()
     assert [found[name].verdict for name in ("3a.middle", "3a.last")] == [Verdict.SKIPPED] * 2
     assert found["3a.last"].reason == "builds on 2.fails, which failed"
+
+
+def test_what_could_not_be_judged_for_a_fault_of_the_submission_is_skipped_and_names_it() -> None:
+    unclear = declared("3a.unclear", None, explained_by=(FAILS,))
+    [_, result] = Judge((FAILS, unclear), {"first": [Take(EMPTY, 1)]}).results().values()
+    assert (result.verdict, result.reason) == (Verdict.SKIPPED, "builds on 2.fails, which failed")
+
+
+def test_a_check_that_can_be_judged_alone_is_judged_whatever_else_failed() -> None:
+    clear = declared("3a.clear", None, explained_by=(FAILS,))
+    assert results(FAILS, clear, first=[Take(SEEN, 1)])["3a.clear"] == (Verdict.PASS, 2)
+
+
+def test_what_could_not_be_judged_stays_inconclusive_when_nothing_explains_it() -> None:
+    unclear = declared("3a.unclear", None, explained_by=(PASSES,))
+    assert results(PASSES, unclear, first=[Take(EMPTY, 1)])["3a.unclear"] == (Verdict.INCONCLUSIVE, 0)
+    assert results(unclear, first=[Take(EMPTY, 1)])["3a.unclear"] == (Verdict.INCONCLUSIVE, 0)
+
+
+def test_nothing_is_said_of_what_could_not_be_judged_until_all_that_may_explain_it_is_known() -> None:
+    later = declared("2.later", broken(expected="this", observed="that"), on=second)
+    unclear = declared("3a.unclear", None, explained_by=(later,))
+    assert results(later, unclear, first=[Take(EMPTY, 1)]) == {}
 
 
 def test_a_check_that_builds_on_one_that_was_not_asked_for_is_judged() -> None:
