@@ -1,0 +1,59 @@
+"""All formats are made from one report, and tell one story."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+
+from grader.model import Outcome, Report, Verdict
+from grader.report import BY_NAME
+from tests.unit import retold
+from tests.unit.any_report import BROKEN, FAILED, ONE_OF_EACH, PASSED, SOME, UNJUDGED, any_report
+
+KNOWN = {"passed": PASSED, "failed": FAILED, "unjudged": UNJUDGED, "broken": BROKEN, "one of each": ONE_OF_EACH}
+
+
+def test_every_format_but_those_that_choose_tells_of_every_check() -> None:
+    assert set(BY_NAME) - set(retold.READERS) == {"html", "comment", "annotations"}
+
+
+@SOME
+@given(report=any_report())
+@pytest.mark.parametrize("name", retold.READERS)
+def test_a_format_tells_every_verdict_and_point_of_any_report(name: str, report: Report) -> None:
+    text = BY_NAME[name].render(report)
+    assert retold.close(retold.READERS[name](text), retold.as_told_by(name, retold.of_report(report)))
+
+
+@SOME
+@given(report=any_report())
+@pytest.mark.parametrize("name", ["json", "ctrf", "gradescope", "classroom", "csv"])
+def test_a_format_that_sums_up_has_the_reports_sum(name: str, report: Report) -> None:
+    told = retold.total(name, BY_NAME[name].render(report))
+    if name in ("gradescope", "csv") and report.outcome is Outcome.ERROR:
+        assert told is None
+    else:
+        assert told == pytest.approx(report.score + report.bonus, abs=0.02)
+
+
+@SOME
+@given(report=any_report())
+@pytest.mark.parametrize("name", ["comment", "annotations", "html"])
+def test_a_format_that_chooses_takes_any_report(name: str, report: Report) -> None:
+    assert isinstance(BY_NAME[name].render(report), str)
+
+
+@pytest.mark.parametrize("report", KNOWN.values(), ids=KNOWN)
+def test_annotations_are_errors_for_failures_and_warnings_for_what_could_not_be_judged(report: Report) -> None:
+    rows = BY_NAME["annotations"].render(report).splitlines()
+    for kind, verdicts in (("error", {Verdict.FAIL}), ("warning", {Verdict.INCONCLUSIVE, Verdict.ERROR})):
+        shown = {row.split("title=")[1].split("%3A")[0] for row in rows if row.startswith(f"::{kind} ")}
+        assert shown == {check.id for check in report.checks if check.verdict in verdicts}
+
+
+@pytest.mark.parametrize("report", KNOWN.values(), ids=KNOWN)
+def test_a_comment_explains_each_failure_and_each_check_that_could_not_be_judged(report: Report) -> None:
+    page = BY_NAME["comment"].render(report)
+    for check in report.checks:
+        told = check.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR)
+        assert (check.id in page) == told
