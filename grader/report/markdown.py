@@ -8,8 +8,17 @@ from __future__ import annotations
 
 import re
 
-_PLAIN = re.compile(r"[A-Za-z](?:[A-Za-z0-9 ,;()'’-]|[.:](?= |$))*")
-"""Nothing in it can begin a markup: no ``@``, ``#``, ``_``, ``*``, ``<``, ``[``, ``/``, no address."""
+_PLAIN = re.compile(
+    r"""
+    [A-Za-z] (?: [A-Za-z0-9 ,;()'’-]
+               | [.:](?=\ |$)
+               | (?<=[0-9])\.(?=[0-9])
+               | (?<=[A-Za-z0-9])_(?=[A-Za-z0-9])
+             )*
+    """,
+    re.VERBOSE,
+)
+"""Nothing in it can begin a markup: no ``@``, ``#``, ``*``, ``<``, ``[``, ``/``, no underscore at a word's end."""
 
 
 def sentence(text: str) -> str:

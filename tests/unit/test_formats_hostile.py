@@ -161,14 +161,15 @@ def test_code_and_blocks_hold_any_text(text: str) -> None:
 
 
 def test_a_plain_sentence_is_not_put_into_code() -> None:
-    assert sentence("A worker that gets SIGTERM finishes its task; it ends.") == (
-        "A worker that gets SIGTERM finishes its task; it ends."
-    )
+    for text in ("A worker that gets SIGTERM finishes its task; it ends.", "It took 1.5 s: sigterm_mid_task."):
+        assert sentence(text) == text
     for text in (
         "@all",
         "see #1",
         "a https://example.org",
-        "a_b_c",
+        "_b_ c",
+        "a _b_",
+        "www.example.org",
         "1. one",
         "- a",
         "GH-12",
