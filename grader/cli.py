@@ -94,7 +94,11 @@ def _dispatch(options: argparse.Namespace, console: Console) -> int:
         case "checks":
             from grader.commands import checks
 
-            return checks.show(console)
+            return checks.show(console, markdown=options.markdown)
+        case "explain":
+            from grader.commands import explain
+
+            return explain.show(options.checks, console)
         case "starter":
             from grader.commands import starter
 
@@ -182,7 +186,13 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--pause", action="store_true", help="wait for Enter before each step")
     _postgres_options(replay)
 
-    commands.add_parser("checks", help="list every check with its points")
+    checks = commands.add_parser("checks", help="list every check with its points")
+    checks.add_argument("--markdown", action="store_true", help="print the page labs/checkpoints.md")
+
+    explain = commands.add_parser(
+        "explain", help="what a check does, why it matters, typical faults, what to read"
+    )
+    explain.add_argument("checks", nargs="+", metavar="CHECK", help="such as 3a.sigterm-finishes-task")
 
     starter = commands.add_parser("starter", help="make the starter from the solution")
     starter.add_argument("solution", type=Path, nargs="?", default=Path("solution"))

@@ -135,7 +135,11 @@ def _restart(lab: Lab, api: Api) -> Api:
     read=f"{LAB}#the-api-service-you-bring",
 )
 def creates(history: History) -> Judgement:
-    """POST /tasks answers 201 with the pending task, stores it once, and the very next GET finds it."""
+    """POST /tasks answers 201 with the pending task, stores it once, and the very next GET finds it.
+
+    A client that was told 201 throws its own copy away. If the task is not committed by then, a crash at the wrong
+    moment loses it, and nobody knows.
+    """
     posts = history.exchanges("POST", "/tasks")
     held = need(history.moment("commit-held"), "the api-service did not get as far as three POSTs")
     if len(posts) < 3:
@@ -218,7 +222,11 @@ def _creation_problem(history: History, post: HttpExchange) -> str | None:
     read=f"{LAB}#the-api-service-you-bring",
 )
 def reads(history: History) -> Judgement:
-    """GET /tasks/{id} answers with that task; 404 when there is none; 404 or 422 when it is no id at all."""
+    """GET /tasks/{id} answers with that task; 404 when there is none; 404 or 422 when it is no id at all.
+
+    A client can only act on an answer that tells apart: here it is, there is none, that is no id. A 500 says that
+    the service is broken, although the request was.
+    """
     moment = need(history.moment("reads"), "the api-service did not come as far as reading")
     unknown = need(history.moment("reads-unknown"), "the api-service did not come as far as reading")
     one = need(_first(history, "GET", f"/tasks/{moment.detail['task']}", moment.at), "no task was read")
@@ -251,7 +259,11 @@ def reads(history: History) -> Judgement:
     read=f"{LAB}#the-api-service-you-bring",
 )
 def lists(history: History) -> Judgement:
-    """GET /tasks lists every task, filters by status, and pages through all of them exactly once."""
+    """GET /tasks lists every task, filters by status, and pages through all of them exactly once.
+
+    Clients walk long lists page by page. Without a fixed order, a task can be on two pages or on none, and it
+    happens only under load.
+    """
     moment = need(history.moment("lists"), "the api-service did not come as far as listing")
     rows: dict[str, str] = {str(key): value for key, value in moment.detail["rows"].items()}
     asked_for = [e for e in history.exchanges("GET", "/tasks") if e.at >= moment.at]
@@ -297,7 +309,11 @@ def lists(history: History) -> Judgement:
     read=f"{LAB}#the-api-service-you-bring",
 )
 def updates_and_deletes(history: History) -> Judgement:
-    """PUT changes title and description alone, also of a completed task; DELETE removes; 404 afterwards."""
+    """PUT changes title and description alone, also of a completed task; DELETE removes; 404 afterwards.
+
+    Two programs write to one row here: the api-service and the worker. A PUT that writes more than it was given
+    undoes what the worker did.
+    """
     need(history.moment("changes-unknown"), "the api-service did not come as far as changing tasks")
     for moment in history.moments("changes"):
         task, new = moment.detail["task"], moment.detail["new"]
@@ -348,7 +364,11 @@ def updates_and_deletes(history: History) -> Judgement:
     read=f"{LAB}#the-api-service-you-bring",
 )
 def persists(history: History) -> Judgement:
-    """Tasks survive SIGTERM and a restart of the api-service, which exits with status 0."""
+    """Tasks survive SIGTERM and a restart of the api-service, which exits with status 0.
+
+    Services are restarted all the time: for a new version, a new machine, a crash. What lives in memory alone is
+    gone then.
+    """
     stop = need(history.signal("SIGTERM", "api"), "the api-service did not come as far as its restart")
     exit_ = history.exited("api")
     if exit_ is None or history.gave_up:

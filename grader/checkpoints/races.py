@@ -38,7 +38,11 @@ def two_workers(lab: Lab) -> None:
     read=f"{LAB}#two-workers",
 )
 def shares_the_work(history: History) -> Judgement:
-    """Two workers and twenty tasks: both work, at the same time, and no task is claimed or completed twice."""
+    """Two workers and twenty tasks: both work, at the same time, and no task is claimed or completed twice.
+
+    More workers are started to get more work done. That they share it, and that no task is done twice, is what the
+    queue is for.
+    """
     need(history.moment("twenty-tasks"), "the two workers did not come to their first polls")
     for name in ("worker-A", "worker-B"):
         if history.exited(name):
@@ -162,7 +166,11 @@ def _cut_off(lab: Lab, worker: Worker) -> None:
     read=f"{LAB}#one-claim-per-task",
 )
 def claims_atomically(history: History) -> Judgement:
-    """While one worker's claim is under way nobody else can claim the task; a claim cut off leaves it pending."""
+    """While one worker's claim is under way nobody else can claim the task; a claim cut off leaves it pending.
+
+    Between looking at a task and writing its new status another worker may look too. The database can close that
+    gap; hoping that it is short cannot.
+    """
     claimed = need(history.moment("claimed-in-the-end"), "the task was not claimed and completed")
     story = history.story(claimed.detail["task"])
     windows = [
@@ -207,7 +215,10 @@ def claims_atomically(history: History) -> Judgement:
     read=f"{LAB}#who-owns-a-task",
 )
 def writes_its_id(history: History) -> Judgement:
-    """A claim writes the worker's own WORKER_ID to assigned_worker; two workers write two ids."""
+    """A claim writes the worker's own WORKER_ID to assigned_worker; two workers write two ids.
+
+    The name on the row tells who to ask when a task hangs, and lets a worker prove that a task is still its own.
+    """
     ids = {name: need(history.started(name), "").settings["WORKER_ID"] for name in history.workers()}
     if not history.claims:
         need(None, "no task was claimed")
