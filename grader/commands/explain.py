@@ -122,14 +122,8 @@ def _section(each: Explanation) -> Iterator[str]:
 
 
 def _literal(text: str) -> str:
-    """A sentence of ours with nothing in it that Markdown would take for markup."""
-    return (
-        text.replace("\\", "\\\\")
-        .replace("*", "\\*")
-        .replace("_", "\\_")
-        .replace("<", "&lt;")
-        .replace("{", "&#123;")
-    )
+    """A sentence of ours with nothing in it that Markdown would take for markup, but for code."""
+    return text.replace("*", "\\*").replace("<", "&lt;")
 
 
 def _anchor(id: str) -> str:
