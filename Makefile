@@ -17,7 +17,7 @@ ONLY := $(if $(PART),--part $(PART)) $(if $(CHECK),--only $(CHECK))
 OUTPUT := $(REPORTS)/$(notdir $(abspath $(TARGET)))
 
 .DEFAULT_GOAL := help
-.PHONY: help grade replay schedules run judge checks explain checkpoints starter test check format bench bench-races zoo flaky clean
+.PHONY: help grade replay schedules run judge checks explain checkpoints doctor starter test check format bench bench-races zoo flaky clean
 
 help: ## Show this list
 	@echo 'make grade                          grade starter/, the code that you edit'
@@ -51,6 +51,9 @@ explain: $(USE) ## What CHECK does, why it matters, typical faults, what to read
 checkpoints: $(DEV) ## Make labs/checkpoints.md anew from the declarations, and the faults it tells of from the zoo
 	@$(BIN)/python -m tests.zoo.typical
 	@$(BIN)/python -m grader checks --markdown >labs/checkpoints.md
+
+doctor: $(USE) ## Say whether a grade works on this machine, with what, and what to do if not
+	@$(BIN)/python -m grader doctor
 
 starter: $(USE) ## Make starter/ anew from the marked blocks of solution/
 	@$(BIN)/python -m grader starter solution starter

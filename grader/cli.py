@@ -99,6 +99,10 @@ def _dispatch(options: argparse.Namespace, console: Console) -> int:
             from grader.commands import explain
 
             return explain.show(options.checks, console)
+        case "doctor":
+            from grader.commands import doctor, machine
+
+            return doctor.show(machine.Machine(_server(options), options.output).findings(), console)
         case "starter":
             from grader.commands import starter
 
@@ -193,6 +197,12 @@ def _parser() -> argparse.ArgumentParser:
         "explain", help="what a check does, why it matters, typical faults, what to read"
     )
     explain.add_argument("checks", nargs="+", metavar="CHECK", help="such as 3a.sigterm-finishes-task")
+
+    doctor = commands.add_parser("doctor", help="whether a grade works on this machine, and what to do if not")
+    doctor.add_argument(
+        "--output", type=Path, default=Path("reports"), metavar="DIR", help="where reports would go"
+    )
+    _postgres_options(doctor)
 
     starter = commands.add_parser("starter", help="make the starter from the solution")
     starter.add_argument("solution", type=Path, nargs="?", default=Path("solution"))
