@@ -11,7 +11,7 @@ from rich.console import Console
 
 from grader.declare import Check
 from grader.model import CheckResult, Outcome, Report
-from grader.report import BY_NAME, DEFAULT, REFUSED, render_terminal, write_all
+from grader.report import BY_NAME, FORMATS, REFUSED, render_terminal, write_all
 from grader.saved import Run
 
 EXIT_STATUS: Mapping[Outcome, int] = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.ERROR: 3}
@@ -42,9 +42,8 @@ def publish(
         notes=run.notes,
         complete=run.complete,
     )
-    there = [name for name, each in BY_NAME.items() if (output / each.file).exists()]
-    wanted = [BY_NAME[name] for name in dict.fromkeys([*DEFAULT, *formats, *there])]
-    problems = write_all(report, output, {each.file: each.render for each in wanted})
+    wanted = [each for name, each in BY_NAME.items() if name in formats or (output / each.file).exists()]
+    problems = write_all(report, output, {**FORMATS, **{each.file: each.render for each in wanted}})
     with suppress(OSError):
         (output / REFUSED).unlink()
     render_terminal(

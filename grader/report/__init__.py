@@ -1,7 +1,7 @@
 """The report of a run: data first, then what people see.
 
-``write_all`` writes files, in the formats of ``BY_NAME``; ``render_terminal`` prints; ``LiveProgress`` shows a run
-while it is under way. All of them see only ``grader.model``.
+``write_all`` writes every file, ``BY_NAME`` has the formats of others; ``render_terminal`` prints; ``LiveProgress`` shows a run while it is under
+way. All of them see only ``grader.model``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from types import MappingProxyType
 
 from grader.model import Report
 from grader.report.files import write_atomically
-from grader.report.formats import BY_NAME, DEFAULT, FILES, REFUSED, Format, write_refusal
+from grader.report.foreign import read_graded
+from grader.report.formats import BY_NAME, REFUSED, Format, write_refusal
 from grader.report.github import without_commands
 from grader.report.gradebook import Entry, render_gradebook
 from grader.report.html import render_html, write_html
@@ -20,13 +21,11 @@ from grader.report.json_report import from_json, read_json, render_json, schema,
 from grader.report.lanes import draw_names, draw_step
 from grader.report.look import Look
 from grader.report.progress import LiveProgress
-from grader.report.reading import read_graded
 from grader.report.terminal import render_terminal
 from grader.report.text import line
 
 __all__ = [
     "BY_NAME",
-    "DEFAULT",
     "FILES",
     "FORMATS",
     "REFUSED",
@@ -54,9 +53,16 @@ __all__ = [
 ]
 
 FORMATS: Mapping[str, Callable[[Report], str]] = MappingProxyType(
-    {BY_NAME[name].file: BY_NAME[name].render for name in DEFAULT}
+    {
+        # The data first: everything else can be made from it again.
+        "report.json": render_json,
+        "report.html": render_html,
+    }
 )
-"""The files of every report and the functions that give their texts, in the order in which they are written."""
+"""Every file of a report and the function that gives its text, in the order in which they are written."""
+
+FILES = (REFUSED, *FORMATS, *(each.file for each in BY_NAME.values()))
+"""Every file that may be in a run's folder because of its report."""
 
 
 def write_all(report: Report, folder: Path, formats: Mapping[str, Callable[[Report], str]] = FORMATS) -> list[str]:

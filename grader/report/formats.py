@@ -1,4 +1,4 @@
-"""Every format by name. Each is made from the one report, and knows what to say when there is none."""
+"""The formats of others, by name. Each is made from the one report, and knows what to say when there is none."""
 
 from __future__ import annotations
 
@@ -22,8 +22,6 @@ from grader.report.github import (
 )
 from grader.report.gradebook import render_row
 from grader.report.gradescope import refuse_gradescope, render_gradescope
-from grader.report.html import render_html
-from grader.report.json_report import render_json
 from grader.report.junit import refuse_junit, render_junit
 from grader.report.prairielearn import refuse_prairielearn, render_prairielearn
 from grader.report.refusal import refusal_text
@@ -35,24 +33,16 @@ REFUSED = "refused.json"
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One format: the file it is written to, a sentence for people, and how its text is made.
-
-    ``refuse`` makes the text where there is no report; None where such a file would say nothing.
-    """
+    """One format: the file it is written to, what it is for, and how its text is made with and without a report."""
 
     file: str
     sentence: str
     render: Callable[[Report], str]
-    refuse: Callable[[Refusal], str] | None = None
+    refuse: Callable[[Refusal], str]
 
-
-DEFAULT = ("json", "html")
-"""The data first: everything else can be made from it again."""
 
 BY_NAME: Mapping[str, Format] = MappingProxyType(
     {
-        "json": Format("report.json", "the data that all the others are made from", render_json),
-        "html": Format("report.html", "the page", render_html),
         "junit": Format("junit.xml", "JUnit XML, for CI systems", render_junit, refuse_junit),
         "ctrf": Format("ctrf.json", "the Common Test Report Format", render_ctrf, refuse_ctrf),
         "summary": Format("summary.md", "a GitHub job summary", render_summary, refuse_summary),
@@ -70,10 +60,7 @@ BY_NAME: Mapping[str, Format] = MappingProxyType(
         "csv": Format("gradebook.csv", "one row of a gradebook", render_row, render_row),
     }
 )
-"""Every format, by the name that ``--format`` takes."""
-
-FILES = (REFUSED, *(each.file for each in BY_NAME.values()))
-"""Every file that this package writes into a run's folder."""
+"""Every format that is written when it is asked for, by the name that ``--format`` takes."""
 
 
 def write_refusal(refusal: Refusal, folder: Path, formats: Sequence[str]) -> list[str]:
@@ -82,7 +69,7 @@ def write_refusal(refusal: Refusal, folder: Path, formats: Sequence[str]) -> lis
     A format that cannot be rendered or written stops no other: what went wrong comes back, one line each.
     """
     texts: dict[str, Callable[[Refusal], str]] = {REFUSED: refusal_text}
-    texts |= {BY_NAME[name].file: refuse for name in formats if (refuse := BY_NAME[name].refuse)}
+    texts |= {BY_NAME[name].file: BY_NAME[name].refuse for name in formats}
     problems = []
     for name, render in texts.items():
         try:

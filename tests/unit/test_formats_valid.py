@@ -41,10 +41,7 @@ KNOWN = [PASSED, FAILED, UNJUDGED, BROKEN, ONE_OF_EACH, report(), *map(hostile_r
 
 def render(name: str, graded: Report | Refusal) -> str:
     each = BY_NAME[name]
-    if isinstance(graded, Report):
-        return each.render(graded)
-    assert each.refuse is not None
-    return each.refuse(graded)
+    return each.render(graded) if isinstance(graded, Report) else each.refuse(graded)
 
 
 # ---------------------------------------------------------------- the platforms, as models

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.errors import BadCall
-from grader.report import BY_NAME, read_graded, to_json, write_all, write_refusal
-from grader.report.reading import MOST_CHECKS
+from grader.report import BY_NAME, read_graded, render_json, to_json, write_all, write_refusal
+from grader.report.foreign import MOST_CHECKS
 from tests.unit.any_report import HOSTILE, ONE_OF_EACH, OURS, REFUSED, SOME, hostile_report, report
 
 WRONG: list[tuple[tuple[str | int, ...], Any]] = [
@@ -96,7 +96,7 @@ def test_what_is_no_report_is_refused_in_one_line(text: str, tmp_path: Path) -> 
 
 def test_too_many_checks_are_refused(tmp_path: Path) -> None:
     many = report(*ONE_OF_EACH.checks * (MOST_CHECKS // 5 + 1))
-    assert write_all(many, tmp_path, {"report.json": BY_NAME["json"].render}) == []
+    assert write_all(many, tmp_path, {"report.json": render_json}) == []
     with pytest.raises(BadCall, match="more than"):
         read_graded(tmp_path)
 
@@ -119,7 +119,7 @@ def test_a_folder_without_a_report_says_what_to_give(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_hostile_report_that_is_one_can_be_given_to_every_format(text: str, tmp_path: Path) -> None:
-    write_all(hostile_report(text), tmp_path, {"report.json": BY_NAME["json"].render})
+    write_all(hostile_report(text), tmp_path, {"report.json": render_json})
     graded = read_graded(tmp_path)
     assert write_all(graded, tmp_path, {each.file: each.render for each in BY_NAME.values()}) == []  # type: ignore[arg-type]
 
