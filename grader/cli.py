@@ -1,4 +1,4 @@
-"""The command line: ``grader grade``, ``judge``, ``replay``, ``schedules``, ``run``, ``checks``, ``starter``."""
+"""The command line. ``grader --help`` lists the commands; each is a file in ``grader/commands/``."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.console import Console
 from grader.commands import grade
 from grader.commands.ending import Ended, ended_by_signals
 from grader.commands.stage import ServerChoice
+from grader.commands.teaching import BEGINNING, teach
 from grader.errors import CannotGrade, GraderError, Internal
 from grader.report import BY_NAME, without_commands
 
@@ -103,6 +104,10 @@ def _dispatch(options: argparse.Namespace, console: Console) -> int:
             from grader.commands import doctor, machine
 
             return doctor.show(machine.Machine(_server(options), options.output).findings(), console)
+        case "completion":
+            from grader.commands import completion
+
+            return completion.write(_parser(), options.shell)
         case "starter":
             from grader.commands import starter
 
@@ -134,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="grader",
         description="Grade a task queue: run its services, watch every statement, judge what held.",
-        epilog=EXIT_STATUSES,
+        epilog=f"{BEGINNING}\n{EXIT_STATUSES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -204,10 +209,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     _postgres_options(doctor)
 
+    completion = commands.add_parser("completion", help="print the script that lets a shell complete all this")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"))
+
     starter = commands.add_parser("starter", help="make the starter from the solution")
     starter.add_argument("solution", type=Path, nargs="?", default=Path("solution"))
     starter.add_argument("starter", type=Path, nargs="?", default=Path("starter"))
     starter.add_argument("--check", action="store_true", help="change nothing; fail when the two differ")
+    teach(commands.choices)
     return parser
 
 
