@@ -80,6 +80,12 @@ def _evidence(check: CheckResult) -> list[str]:
     return told
 
 
+def plain(number: float) -> float:
+    """``number`` as JSON has it here, however it was read: without the dust of sums, and whole ones as integers."""
+    rounded = round(number, 6)
+    return int(rounded) if float(rounded).is_integer() else rounded
+
+
 def caveats(report: Report) -> list[str]:
     """What a reader must know before the score is used."""
     told = []

@@ -36,7 +36,7 @@ def _render(report: Report) -> str:
         _test(check.id, _status(check), check.points, _message(check), check.title, check.duration_s)
         for check in report.checks
     ]
-    return _document(status, round(report.max_score, 6), tests)
+    return _document(status, account.plain(report.max_score), tests)
 
 
 def _status(check: CheckResult) -> str:
@@ -58,12 +58,12 @@ def _test(name: str, status: str, score: float, message: str, code: str, seconds
     return {
         "name": name,
         "status": status,
-        "score": round(score, 6),
+        "score": account.plain(score),
         "message": message,
         "test_code": code,
         "filename": "",
         "line_no": 0,
-        "duration": round(seconds, 3),
+        "duration": account.plain(seconds),
     }
 
 

@@ -40,7 +40,7 @@ def refuse_gradescope(refusal: Refusal) -> str:
 
 def _render(report: Report) -> str:
     fields: dict[str, Any] = {
-        "execution_time": round(report.duration_s, 2),
+        "execution_time": account.plain(report.duration_s),
         "output": "\n".join([outline.score(report), outline.tally(report), *account.caveats(report)]),
         "output_format": "text",
         "visibility": "visible",
@@ -54,7 +54,7 @@ def _render(report: Report) -> str:
         "tests": [_test(check) for part in outline.parts(report) for check in part.checks],
     }
     if report.outcome is not Outcome.ERROR:
-        fields["score"] = round(report.score + report.bonus, 6)
+        fields["score"] = account.plain(report.score + report.bonus)
     return _text(fields)
 
 
@@ -70,14 +70,14 @@ def _test(check: CheckResult) -> dict[str, Any]:
         "extra_data": {
             "id": check.id,
             "verdict": check.verdict.value,
-            "points": round(check.points, 6),
-            "max_points": round(check.max_points, 6),
+            "points": account.plain(check.points),
+            "max_points": account.plain(check.max_points),
             "bonus": check.bonus,
         },
     }
     if check.verdict in (Verdict.PASS, Verdict.FAIL):
-        test["score"] = round(check.points, 6)
-        test["max_score"] = round(check.max_points, 6)
+        test["score"] = account.plain(check.points)
+        test["max_score"] = account.plain(check.max_points)
         test["status"] = "passed" if check.verdict is Verdict.PASS else "failed"
     return test
 

@@ -44,7 +44,7 @@ def _share(report: Report) -> float:
     reached, most = report.score, report.max_score
     if not most:  # bonus checks alone were asked for
         reached, most = report.bonus, report.max_bonus
-    return round(min(max(reached / most, 0), 1), 6) if most else 0
+    return account.plain(min(max(reached / most, 0), 1)) if most else 0
 
 
 def _test(check: CheckResult) -> dict[str, Any]:
@@ -55,8 +55,8 @@ def _test(check: CheckResult) -> dict[str, Any]:
         "output": account.explanation(check),
     }
     if check.verdict not in account.UNJUDGED:
-        test["points"] = round(check.points, 6)
-        test["max_points"] = round(check.max_points, 6)
+        test["points"] = account.plain(check.points)
+        test["max_points"] = account.plain(check.max_points)
     return test
 
 

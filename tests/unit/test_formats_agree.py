@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 
 from grader.model import Outcome, Report, Verdict
-from grader.report import BY_NAME, render_json
+from grader.report import BY_NAME, from_json, render_json
 from tests.unit import retold
 from tests.unit.any_report import BROKEN, FAILED, ONE_OF_EACH, PASSED, SOME, UNJUDGED, any_report
 
@@ -38,6 +40,16 @@ def test_a_format_that_sums_up_has_the_reports_sum(name: str, report: Report) ->
         assert told is None
     else:
         assert told == pytest.approx(report.score + report.bonus, abs=0.02)
+
+
+@SOME
+@given(report=any_report())
+@pytest.mark.parametrize("name", BY_NAME)
+def test_a_format_is_the_same_whether_made_at_once_or_from_the_data(name: str, report: Report) -> None:
+    again = from_json(json.loads(render_json(report)))
+    assert BY_NAME[name].render(again) == BY_NAME[name].render(from_json(json.loads(render_json(again))))
+    if again == report:  # no text in it that JSON cannot hold
+        assert BY_NAME[name].render(again) == BY_NAME[name].render(report)
 
 
 @SOME
