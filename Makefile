@@ -4,6 +4,10 @@ TARGET ?= starter
 PYTHON ?= python3
 REPORTS ?= reports
 PAUSE ?= 1
+BUILD ?= build
+# What the workflows and packages for other platforms take the grader from: owner/name on GitHub, and a whole commit.
+GRADER ?= owner/grader
+REVISION ?= 0000000000000000000000000000000000000000
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,7 +21,7 @@ ONLY := $(if $(PART),--part $(PART)) $(if $(CHECK),--only $(CHECK))
 OUTPUT := $(REPORTS)/$(notdir $(abspath $(TARGET)))
 
 .DEFAULT_GOAL := help
-.PHONY: help grade replay schedules run judge checks explain checkpoints doctor starter test check format bench bench-races zoo flaky clean
+.PHONY: help grade replay schedules run judge checks explain checkpoints doctor starter test check format bench bench-races zoo flaky workflows clean
 
 help: ## Show this list
 	@echo 'make grade                          grade starter/, the code that you edit'
@@ -61,11 +65,19 @@ starter: $(USE) ## Make starter/ anew from the marked blocks of solution/
 test: $(DEV) ## Run all tests (unit, then with a real PostgreSQL)
 	@$(BIN)/python -m pytest -n 2 --dist loadscope tests/unit tests/integration tests/zoo
 
-check: $(DEV) ## Style, types and import contracts
+check: $(DEV) workflows ## Style, types, import contracts, workflows and scripts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/shellcheck $$(git ls-files '*.sh' .ci/run)
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/actionlint $(BUILD)/workflows/*.yml
+	$(BIN)/zizmor --offline --quiet --persona auditor $(BUILD)/workflows .github/actions
+
+workflows: ## Make the workflows for a course's repository in build/ (GRADER=owner/name REVISION=commit)
+	@mkdir -p $(BUILD)/workflows
+	@for file in labs/ci/github/*.yml; do \
+	    sed 's#GRADER/\(.*\)@REVISION#$(GRADER)/\1@$(REVISION)#' $$file >$(BUILD)/workflows/$${file##*/} || exit 1; done
 
 format: $(DEV) ## Put the code into the usual form
 	$(BIN)/ruff check --fix .
@@ -87,7 +99,7 @@ flaky: $(DEV) ## Grade again and again on busy cores (long; RUNS=n, ENTRIES='a b
 	    $(if $(CHECKS),--checks $(CHECKS)) --output $(REPORTS)/flaky
 
 clean: ## Remove what the targets above made (not your code)
-	rm -rf $(VENV) $(REPORTS) *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(REPORTS) $(BUILD) *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 $(BIN)/python:

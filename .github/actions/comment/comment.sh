@@ -19,10 +19,10 @@ number=$(gh api --method GET "repos/$GITHUB_REPOSITORY/pulls" -f state=open -f "
     --jq "[.[] | select(.head.sha == \"$REVISION\") | .number][0] // empty")
 [[ $number =~ ^[0-9]+$ ]] || { echo "no open pull request at $REVISION: nothing to comment on"; exit 0; }
 
-artifact=$(gh api --method GET "repos/$GITHUB_REPOSITORY/actions/runs/$RUN/artifacts" -f "name=$ARTIFACT" \
+archive=$(gh api --method GET "repos/$GITHUB_REPOSITORY/actions/runs/$RUN/artifacts" -f "name=$ARTIFACT" \
     --jq "[.artifacts[] | select(.expired | not) | select(.size_in_bytes < $most) | .id][0] // empty")
-[[ $artifact =~ ^[0-9]+$ ]] || { echo "run $RUN left no report: nothing to comment with"; exit 0; }
-gh api "repos/$GITHUB_REPOSITORY/actions/artifacts/$artifact/zip" >"$place/report.zip"
+[[ $archive =~ ^[0-9]+$ ]] || { echo "run $RUN left no report: nothing to comment with"; exit 0; }
+gh api "repos/$GITHUB_REPOSITORY/actions/artifacts/$archive/zip" >"$place/report.zip"
 
 # One entry, by its name, bounded: no path of the archive is ever made.
 mkdir "$place/run"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Grades one folder, and tells GitHub: the job's summary, annotations, and outputs.
+# Grades one folder, and tells GitHub, if it runs there: the job's summary, annotations, and outputs.
 #   SUBMISSION, OUTPUT  folders; CHECKS  ids; FAIL  "true" or "false"
 #   GRADER_HOME  where install.sh put the grader
 #
@@ -44,7 +44,9 @@ done
 
 if [ -f "$OUTPUT/report.json" ] || [ -f "$OUTPUT/refused.json" ]; then
     "$python" -m grader convert "$OUTPUT" --format summary --output - >>"${GITHUB_STEP_SUMMARY:-/dev/null}"
-    "$python" -m grader convert "$OUTPUT" --format annotations --output -
+    if [ "${GITHUB_ACTIONS:-}" = true ]; then
+        "$python" -m grader convert "$OUTPUT" --format annotations --output -
+    fi
     result=$("$python" -m grader convert "$OUTPUT" --format classroom --output - | base64 --wrap=0)
     echo "result=$result" >>"${GITHUB_OUTPUT:-/dev/null}"
 fi

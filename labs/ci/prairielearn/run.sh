@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# PrairieLearn runs this for each submission, as root: /grade/student in, /grade/results/results.json out.
+set -euo pipefail
+
+grade=${GRADE:-/grade}
+python=${GRADER_HOME:-/opt/task-queue-grader}/venv/bin/python
+source=${GRADER_SOURCE:-/opt/source}
+
+submission=$grade/student
+for folder in "$submission" "$submission/starter" "$submission"/*/ "$submission"/*/starter; do
+    if [ -f "$folder/flowforge.toml" ] || [ -d "$folder/worker_service" ]; then
+        submission=$folder
+        break
+    fi
+done
+
+status=0
+SUBMISSION=$submission OUTPUT=$grade/report FAIL=true "$source/.github/actions/grade/grade.sh" || status=$?
+
+# A status other than 0 tells PrairieLearn that grading failed: the attempt is given back.
+mkdir -p "$grade/results"
+rm -f "$grade/results/results.json"
+[ "$status" -lt 3 ] || exit "$status"
+"$python" -m grader convert "$grade/report" --format prairielearn --output "$grade/results/results.json"
