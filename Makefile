@@ -8,6 +8,8 @@ BUILD ?= build
 # What the workflows and packages for other platforms take the grader from: owner/name on GitHub, and a whole commit.
 GRADER ?= owner/grader
 REVISION ?= 0000000000000000000000000000000000000000
+# The name under which PrairieLearn finds the image of its grader.
+IMAGE ?= registry.example/task-queue-grader:1
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,7 +23,7 @@ ONLY := $(if $(PART),--part $(PART)) $(if $(CHECK),--only $(CHECK))
 OUTPUT := $(REPORTS)/$(notdir $(abspath $(TARGET)))
 
 .DEFAULT_GOAL := help
-.PHONY: help grade replay schedules run judge checks explain checkpoints doctor starter test check format bench bench-races zoo flaky workflows clean
+.PHONY: help grade replay schedules run judge checks explain checkpoints doctor starter test check format bench bench-races zoo flaky workflows gradescope prairielearn clean
 
 help: ## Show this list
 	@echo 'make grade                          grade starter/, the code that you edit'
@@ -70,7 +72,7 @@ check: $(DEV) workflows ## Style, types, import contracts, workflows and scripts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/shellcheck $$(git ls-files '*.sh' .ci/run)
+	$(BIN)/shellcheck .ci/run $$(git ls-files '*.sh' '*/run_autograder')
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/actionlint $(BUILD)/workflows/*.yml
 	$(BIN)/zizmor --offline --quiet --persona auditor $(BUILD)/workflows .github/actions
 
@@ -78,6 +80,27 @@ workflows: ## Make the workflows for a course's repository in build/ (GRADER=own
 	@mkdir -p $(BUILD)/workflows
 	@for file in labs/ci/github/*.yml; do \
 	    sed 's#GRADER/\(.*\)@REVISION#$(GRADER)/\1@$(REVISION)#' $$file >$(BUILD)/workflows/$${file##*/} || exit 1; done
+
+# What a grader needs elsewhere: no solution, no tests.
+COPY_GRADER := tar --exclude=__pycache__ -cf - grader labs pyproject.toml constraints.txt README.md LICENSE \
+    .github/actions | tar -xf - -C
+
+gradescope: ## Make build/gradescope.zip, to be uploaded as an autograder
+	@rm -rf $(BUILD)/gradescope $(BUILD)/gradescope.zip
+	@mkdir -p $(BUILD)/gradescope/grader
+	@cp -p labs/ci/gradescope/setup.sh labs/ci/gradescope/run_autograder $(BUILD)/gradescope/
+	@$(COPY_GRADER) $(BUILD)/gradescope/grader
+	@cd $(BUILD)/gradescope && $(PYTHON) -m zipfile -c ../gradescope.zip setup.sh run_autograder grader
+	@echo $(BUILD)/gradescope.zip
+
+prairielearn: ## Make the image's folder and the question in build/prairielearn/ (IMAGE=…)
+	@rm -rf $(BUILD)/prairielearn
+	@mkdir -p $(BUILD)/prairielearn/image/grader $(BUILD)/prairielearn/question
+	@cp -p $(addprefix labs/ci/prairielearn/,Dockerfile run.sh unpack.py) $(BUILD)/prairielearn/image/
+	@$(COPY_GRADER) $(BUILD)/prairielearn/image/grader
+	@cp -p labs/ci/prairielearn/question.html $(BUILD)/prairielearn/question/
+	@sed 's#"IMAGE"#"$(IMAGE)"#' labs/ci/prairielearn/info.json >$(BUILD)/prairielearn/question/info.json
+	@echo $(BUILD)/prairielearn
 
 format: $(DEV) ## Put the code into the usual form
 	$(BIN)/ruff check --fix .

@@ -12,6 +12,8 @@ python=${GRADER_HOME:-/opt/task-queue-grader}/venv/bin/python
 as_root=()
 [ "$(id -u)" = 0 ] || as_root=(sudo)
 
+[ -d "$SUBMISSION" ] && [ ! -L "$SUBMISSION" ] || { echo "$SUBMISSION: no such folder" >&2; exit 2; }
+
 place=$(mktemp -d)
 trap '"${as_root[@]}" rm -rf "$place"' EXIT
 chmod 755 "$place"
@@ -26,21 +28,24 @@ if [ -n "${CHECKS:-}" ]; then
     read -ra ids <<<"$CHECKS"
     only=(--only "${ids[@]}")
 fi
+as_nobody=("${as_root[@]}" setpriv --reuid=nobody --regid="$(id -g nobody)" --clear-groups --no-new-privs
+    env -i PATH=/usr/local/bin:/usr/bin:/bin HOME="$place/home" TMPDIR="$place/tmp" LANG=C.UTF-8
+    GITHUB_ACTIONS="${GITHUB_ACTIONS:-}") # with it, the grader marks what it prints
 status=0
-# From /: the folder that this runs in is not everybody's to enter. GITHUB_ACTIONS has the grader mark what it prints.
-(cd / && exec "${as_root[@]}" setpriv --reuid=nobody --regid="$(id -g nobody)" --clear-groups --no-new-privs \
-    env -i PATH=/usr/local/bin:/usr/bin:/bin HOME="$place/home" TMPDIR="$place/tmp" LANG=C.UTF-8 \
-    GITHUB_ACTIONS="${GITHUB_ACTIONS:-}" "$python" -m grader grade "$place/in/$name" --output "$place/out" \
-    "${only[@]}") || status=$?
+# From /: the folder that this runs in is not everybody's to enter.
+(cd / && exec "${as_nobody[@]}" "$python" -m grader grade "$place/in/$name" --output "$place/out" "${only[@]}") ||
+    status=$?
 
 rm -rf "$OUTPUT"
 mkdir -p "$OUTPUT"
 for file in report.json report.html refused.json run.json; do
-    # What the submission might have put there in the report's place: a link, or something endless.
-    if "${as_root[@]}" test -f "$place/out/$file" && ! "${as_root[@]}" test -L "$place/out/$file"; then
-        "${as_root[@]}" head -c 64000000 "$place/out/$file" >"$OUTPUT/$file"
+    # Read as nobody too, bounded: what outlived the grader might have put a link there, or something endless.
+    if "${as_nobody[@]}" test -f "$place/out/$file"; then
+        "${as_nobody[@]}" timeout 30 head -c 64000000 "$place/out/$file" >"$OUTPUT/$file" || rm -f "$OUTPUT/$file"
     fi
 done
+# Whatever the status is: without a report and without a reason for none, the grader did not come so far.
+[ -f "$OUTPUT/report.json" ] || [ -f "$OUTPUT/refused.json" ] || status=3
 
 if [ -f "$OUTPUT/report.json" ] || [ -f "$OUTPUT/refused.json" ]; then
     "$python" -m grader convert "$OUTPUT" --format summary --output - >>"${GITHUB_STEP_SUMMARY:-/dev/null}"
