@@ -24,12 +24,17 @@ archive=$(gh api --method GET "repos/$GITHUB_REPOSITORY/actions/runs/$RUN/artifa
 [[ $archive =~ ^[0-9]+$ ]] || { echo "run $RUN left no report: nothing to comment with"; exit 0; }
 gh api "repos/$GITHUB_REPOSITORY/actions/artifacts/$archive/zip" >"$place/report.zip"
 
-# One entry, by its name, bounded: no path of the archive is ever made.
+# Two entries, by their names, bounded: no path of the archive is ever made.
 mkdir "$place/run"
-for file in report.json refused.json; do
-    unzip -p "$place/report.zip" "$file" 2>/dev/null | head -c "$most" >"$place/run/$file" || true
-    [ -s "$place/run/$file" ] || rm "$place/run/$file"
-done
+"$python" - "$place/report.zip" "$place/run" "$most" <<'PROGRAM'
+import sys, zipfile
+archive, folder, most = sys.argv[1:]
+with zipfile.ZipFile(archive) as entries:
+    for name in ("report.json", "refused.json"):
+        if name in entries.namelist():
+            with entries.open(name) as entry, open(f"{folder}/{name}", "xb") as file:
+                file.write(entry.read(int(most)))
+PROGRAM
 "$python" -m grader convert "$place/run" --format comment --output "$place/comment.md"
 
 mark=$(head -1 "$place/comment.md")
