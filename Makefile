@@ -23,7 +23,7 @@ ONLY := $(if $(PART),--part $(PART)) $(if $(CHECK),--only $(CHECK))
 OUTPUT := $(REPORTS)/$(notdir $(abspath $(TARGET)))
 
 .DEFAULT_GOAL := help
-.PHONY: help grade replay schedules run judge checks explain checkpoints doctor starter test check format bench bench-races zoo flaky workflows gradescope prairielearn clean
+.PHONY: help grade class replay schedules run judge checks explain checkpoints doctor starter test check format bench bench-races zoo flaky workflows gradescope prairielearn clean
 
 help: ## Show this list
 	@echo 'make grade                          grade starter/, the code that you edit'
@@ -35,6 +35,14 @@ help: ## Show this list
 
 grade: $(USE) ## Grade TARGET (PART=…, CHECK=… for less; DEEP=1 explores all)
 	@$(BIN)/python -m grader grade $(TARGET) --output $(OUTPUT) $(ONLY) $(if $(DEEP),--deep)
+
+class: $(USE) ## Grade each folder in CLASS, then write REPORTS/grades.csv
+	@for folder in $(CLASS)/*/; do \
+	    name=$$(basename "$$folder"); echo "== $$name"; status=0; \
+	    $(BIN)/python -m grader grade "$$folder" --output "$(REPORTS)/class/$$name" || status=$$?; \
+	    [ $$status -lt 128 ] || exit $$status; done
+	@$(BIN)/python -m grader gradebook "$(REPORTS)/class" --output "$(REPORTS)/grades.csv"
+	@echo "$(REPORTS)/grades.csv"
 
 judge: $(USE) ## Judge the last run of TARGET again, without running anything
 	@$(BIN)/python -m grader judge $(OUTPUT)
