@@ -88,6 +88,7 @@ workflows: ## Make the workflows for a course's repository in build/ (GRADER=own
 	@mkdir -p $(BUILD)/workflows
 	@for file in labs/ci/github/*.yml; do \
 	    sed 's#GRADER/\(.*\)@REVISION#$(GRADER)/\1@$(REVISION)#' $$file >$(BUILD)/workflows/$${file##*/} || exit 1; done
+	@echo '$(BUILD)/workflows: for .github/workflows of the course; the grader is $(GRADER) at $(REVISION)'
 
 # What a grader needs elsewhere: no solution, no tests.
 COPY_GRADER := tar --exclude=__pycache__ -cf - grader labs pyproject.toml constraints.txt README.md LICENSE \
