@@ -34,7 +34,11 @@ LAB = "labs/lab-03-worker-service.md"
     read=f"{LAB}#the-api-service-you-bring",
 )
 def creates(history: History) -> Judgement:
-    """POST /tasks answers 201 with the pending task, stores it once, and the very next GET finds it."""
+    """POST /tasks answers 201 with the pending task, stores it once, and the very next GET finds it.
+
+    A client that was told 201 throws its own copy away. If the task is not committed by then, a crash at the wrong
+    moment loses it, and nobody knows.
+    """
     if silent := never_answered(history):
         return silent
     posts = history.exchanges("POST", "/tasks")

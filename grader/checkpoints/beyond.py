@@ -118,7 +118,11 @@ def _has_had_its_chance(lab: Lab, worker: Worker) -> Condition:
     read=f"{LAB}#fencing",
 )
 def sleeper_changes_nothing(history: History) -> Judgement:
-    """A worker that slept past the timeout, and whose task another one took over, wakes up and changes nothing."""
+    """A worker that slept past the timeout, and whose task another one took over, wakes up and changes nothing.
+
+    A worker can sleep at any line: a suspended machine, a full disk, a long garbage collection. When it wakes up
+    it does not know that its task is somebody else's by now.
+    """
     need(history.moment("stopped"), "no worker had a task in hand")
     results = [_after_sleep(history, stopped) for stopped in history.moments("stopped")]
     for result in results:
@@ -217,7 +221,11 @@ def database_restarts(lab: Lab) -> None:
     read=f"{LAB}#database-restart",
 )
 def comes_through_a_restart(history: History) -> Judgement:
-    """The database goes away for a while, idle and mid-task: the worker comes through, and no task is lost."""
+    """The database goes away for a while, idle and mid-task: the worker comes through, and no task is lost.
+
+    Databases are restarted for updates, and networks break. A worker that ends then needs somebody to start it
+    again, everywhere at once.
+    """
     gone = need(history.moment("database-gone"), "the worker never came to its first poll")
     exit_ = history.exited(A)
     after = [said(line) for line in history.log(A) if line.at > gone.at]
@@ -281,7 +289,11 @@ def work_longer_than_the_timeout(lab: Lab) -> None:
     read=f"{LAB}#long-tasks",
 )
 def keeps_long_tasks(history: History) -> Judgement:
-    """Work that lasts longer than WORKER_STUCK_TIMEOUT is not taken from a live worker."""
+    """Work that lasts longer than WORKER_STUCK_TIMEOUT is not taken from a live worker.
+
+    A timeout that is longer than every task makes recovery slow; one that is shorter takes tasks from live
+    workers. A worker that shows that it lives needs neither compromise.
+    """
     at_work = need(history.moment("at-work"), "no worker had a task in hand")
     for task in (at_work.detail["told"], at_work.detail["other"]):
         story = history.story(task)
@@ -325,7 +337,10 @@ def an_email(lab: Lab) -> None:
     read=f"{LAB}#task-types",
 )
 def knows_email(history: History) -> Judgement:
-    """A task of type email is completed, with a log line of its own."""
+    """A task of type email is completed, with a log line of its own.
+
+    A queue for one kind of task gets a second kind soon. Adding one should not mean to touch the loop that claims.
+    """
     moment = need(history.moment("email"), "the plain task was not completed")
     detail = moment.detail
     story = history.story(detail["task"])

@@ -22,7 +22,11 @@ API = "api"
     read=f"{LAB}#the-api-service-you-bring",
 )
 def updates_and_deletes(history: History) -> Judgement:
-    """PUT changes title and description alone, also of a completed task; DELETE removes; 404 afterwards."""
+    """PUT changes title and description alone, also of a completed task; DELETE removes; 404 afterwards.
+
+    Two programs write to one row here: the api-service and the worker. A PUT that writes more than it was given
+    undoes what the worker did.
+    """
     if silent := never_answered(history):
         return silent
     unknown = need(history.moment("changes-unknown"), "the api-service did not come as far as changing tasks")
@@ -88,7 +92,11 @@ def _change_problem(history: History, moment: Moment) -> Judgement | None:
     read=f"{LAB}#the-api-service-you-bring",
 )
 def persists(history: History) -> Judgement:
-    """Tasks survive SIGTERM and a restart of the api-service, which exits with status 0."""
+    """Tasks survive SIGTERM and a restart of the api-service, which exits with status 0.
+
+    Services are restarted all the time: for a new version, a new machine, a crash. What lives in memory alone is
+    gone then.
+    """
     if silent := never_answered(history):
         return silent
     stop = need(history.signal("SIGTERM", API), "the api-service did not come as far as its restart")

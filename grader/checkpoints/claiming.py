@@ -147,7 +147,11 @@ def _cut_off(lab: Lab, worker: Worker) -> None:
     read=f"{LAB}#one-claim-per-task",
 )
 def claims_atomically(history: History) -> Judgement:
-    """While one worker's claim is under way nobody else can claim the task; a claim cut off leaves it pending."""
+    """While one worker's claim is under way nobody else can claim the task; a claim cut off leaves it pending.
+
+    Between looking at a task and writing its new status another worker may look too. The database can close that
+    gap; hoping that it is short cannot.
+    """
     need(history.moment("claimed-in-the-end"), "the task was not claimed and completed")
     windows = history.moments("held")
     proof: list[Evidence] = []

@@ -59,7 +59,11 @@ def in_order(text: str, patterns: dict[str, str]) -> list[str]:
     read=f"{LAB}#data-flow-document",
 )
 def draws_the_data_flow(history: History) -> Judgement:
-    """The data-flow document draws the way of a task through client, api, table and worker, with its three states."""
+    """The data-flow document draws the way of a task through client, api, table and worker, with its three states.
+
+    Whoever can draw the way of a task can say where it may be lost. It is also the first thing that a new
+    colleague asks for.
+    """
     document = need(history.document("data-flow"), "the document was not looked for")
     if document.text is None:
         return broken(expected=f"a document {document.path}", observed=str(document.problem))
@@ -130,7 +134,10 @@ def repeated(given: Mapping[str, str], asked: Mapping[str, str]) -> list[str]:
     read=f"{LAB}#checkpoint-questions",
 )
 def answers_the_questions(history: History) -> Judgement:
-    """The ten checkpoint questions are answered, one heading each, with an answer of substance."""
+    """The ten checkpoint questions are answered, one heading each, with an answer of substance.
+
+    The code shows that it works; the answers show that you know why.
+    """
     document = need(history.document("answers"), "the document was not looked for")
     if document.text is None:
         return broken(expected=f"a document {document.path}", observed=str(document.problem))

@@ -58,7 +58,11 @@ def _healthy(api: Api) -> Condition:
     read=f"{LAB}#the-api-service-you-bring",
 )
 def health_tells_the_truth(history: History) -> Judgement:
-    """/health answers 200 when the database answers and 503 when it does not, within two seconds either way."""
+    """/health answers 200 when the database answers and 503 when it does not, within two seconds either way.
+
+    Whatever watches over a service asks /health and sends clients elsewhere when it says no. A /health that says
+    yes without a database, or hangs, is believed all the same.
+    """
     if silent := never_answered(history):
         return silent
     wanted = {"up": 200, "busy": 200, "gone": 503, "back": 200, "silent": 503}

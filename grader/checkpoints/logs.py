@@ -45,7 +45,11 @@ from grader.model import Evidence
     read=f"{LAB}#lifecycle-logs",
 )
 def logs_its_life(history: History) -> Judgement:
-    """The log tells of the start with its interval, of the shutdown's begin and of its end, when they happen."""
+    """The log tells of the start with its interval, of the shutdown's begin and of its end, when they happen.
+
+    When a task was lost at ten past three, the log has to say which worker started, stopped and was told to stop
+    then. Lines that wait in a buffer are lost with the process.
+    """
     signal = need(history.signal("SIGTERM", A), "the worker did not come as far as its shutdown")
     # Until then its statements were held: the line of the begin was waited for, and its work could not end.
     let_go = need(history.moment("let-go"), "the scenario came to no end")
@@ -119,7 +123,11 @@ def completion_cut_off(lab: Lab) -> None:
     read=f"{LAB}#task-logs",
 )
 def logs_its_tasks(history: History, idle: History, cut_off: History, slept: History) -> Judgement:
-    """The log tells of an empty poll, of each claim with id and title, and of each completion with its duration."""
+    """The log tells of an empty poll, of each claim with id and title, and of each completion with its duration.
+
+    The log is all that there is when something went wrong yesterday. A completion that is logged before its commit
+    tells of what perhaps never was.
+    """
     need(history.inserted or None, "no task was inserted")
     for task in history.inserted:
         story = history.story(task)

@@ -55,7 +55,11 @@ def stopped_at_odd_points(lab: Lab) -> None:
     read=f"{LAB}#every-crash-point",
 )
 def survives_every_crash(even: History, odd: History) -> Judgement:
-    """A worker is killed at each step of a task's life: the task is completed in the end, once, by another one."""
+    """A worker is killed at each step of a task's life: the task is completed in the end, once, by another one.
+
+    A process can die between any two statements, and while one is under way. At each of these points the table
+    must say enough for another worker to go on.
+    """
     return _judge(
         (even, odd),
         expected="the task completed in the end, by another worker, and once",
@@ -74,7 +78,10 @@ def survives_every_crash(even: History, odd: History) -> Judgement:
     read=f"{LAB}#signals-at-every-step",
 )
 def bears_every_signal(even: History, odd: History) -> Judgement:
-    """A worker gets SIGTERM at each step of a task's life: exit status 0, nothing left processing, nothing lost."""
+    """A worker gets SIGTERM at each step of a task's life: exit status 0, nothing left processing, nothing lost.
+
+    A signal comes when it comes. A handler that is safe at the lines that were tried is not safe yet at all lines.
+    """
     return _judge(
         (even, odd),
         expected="exit status 0, and the task completed or still pending",

@@ -72,7 +72,11 @@ LONGEST_EXTRA = 0.7
     read=f"{LAB}#polling-loop",
 )
 def does_the_work(short_work: History, long_work: History) -> Judgement:
-    """WORKER_TASK_DURATION passes between claim and completion, at two settings."""
+    """WORKER_TASK_DURATION passes between claim and completion, at two settings.
+
+    A task that is marked completed without its work is worse than one that failed: nobody looks for it again. The
+    setting stands for work that takes time.
+    """
     seen = []
     for history in (short_work, long_work):
         done = [s for s in history.stories.values() if s.claims and s.completions]
@@ -109,7 +113,11 @@ LONGEST_GAP = 0.8
     read=f"{LAB}#poll-interval",
 )
 def keeps_the_interval(second: History, quarter: History) -> Judgement:
-    """Empty polls come at WORKER_POLL_INTERVAL, at two settings; a backlog is worked off without waiting."""
+    """Empty polls come at WORKER_POLL_INTERVAL, at two settings; a backlog is worked off without waiting.
+
+    The interval is a bargain between load on the database and time that a task waits. A worker that waits between
+    tasks as well makes the bargain for the worst of both.
+    """
     seen: list[Mapping[str, Rhythm]] = []
     for history, wanted in ((second, 1.0), (quarter, 0.25)):
         begins = need(history.moment("idle-begins"), "the worker never came to its first poll").at
@@ -174,7 +182,11 @@ LONGEST_IDLE_TRANSACTION = 0.5
     read=f"{LAB}#idle-and-quiet",
 )
 def is_quiet_when_idle(history: History) -> Judgement:
-    """Idle, the worker uses next to no CPU time, leaves no transaction open, and opens no more connections."""
+    """Idle, the worker uses next to no CPU time, leaves no transaction open, and opens no more connections.
+
+    Most workers idle most of the time. A transaction that stays open keeps PostgreSQL from cleaning up for
+    everyone, and connections are few.
+    """
     begins = need(history.moment("idle-begins"), "the worker never came to its first poll").at
     ends = need(history.moment("idle-ends"), "the scenario came to no end").at
     usage = history.usage(A)

@@ -67,7 +67,11 @@ def _held_claim(lab: Lab, worker: Worker) -> None:
     read=f"{LAB}#claiming-with-skip-locked",
 )
 def skips_a_locked_row(history: History) -> Judgement:
-    """With the oldest task locked by someone else, the worker takes the next one, and the locked one when it is free."""
+    """With the oldest task locked by someone else, the worker takes the next one, and the locked one when it is free.
+
+    A worker that waits for a locked row does nothing, although other tasks wait as well: ten workers are then as
+    fast as one.
+    """
     locked = need(history.moment("row-locked"), "the worker never came to its first poll")
     let_go = need(history.moment("row-let-go"), "the scenario came to no end")
     oldest, other = history.story(locked.detail["task"]), history.story(locked.detail["other"])
@@ -134,7 +138,11 @@ def shuffled_ages(lab: Lab) -> None:
     read=f"{LAB}#oldest-first",
 )
 def takes_the_oldest_first(history: History) -> Judgement:
-    """Tasks are claimed in the order of created_at, whatever their order in the table."""
+    """Tasks are claimed in the order of created_at, whatever their order in the table.
+
+    Without an order the database gives what it finds first, which is the oldest for as long as the table is new.
+    Later some tasks wait for ever.
+    """
     ages: dict[str, float] = need(history.moment("shuffled"), "the tasks were not inserted").detail["ages"]
     claims = [c for c in history.claims if c.task in ages]
     if len({c.task for c in claims}) < len(ages):
@@ -162,7 +170,10 @@ def takes_the_oldest_first(history: History) -> Judgement:
     read=f"{LAB}#end-to-end",
 )
 def works_end_to_end(history: History) -> Judgement:
-    """A client that posts a task sees it move to completed, with its title and description untouched."""
+    """A client that posts a task sees it move to completed, with its title and description untouched.
+
+    This is what a client of the whole system sees, and all that it sees.
+    """
     if silent := never_answered(history):
         return silent
     post = need(next(iter(history.exchanges("POST")), None), "the api-service and the worker did not come up")
@@ -257,7 +268,10 @@ def _was_over_at_once(story: Story) -> bool:
     read=f"{LAB}#end-to-end",
 )
 def works_off_a_burst(history: History) -> Judgement:
-    """Ten tasks posted at the same moment are ten tasks, each claimed once and completed once."""
+    """Ten tasks posted at the same moment are ten tasks, each claimed once and completed once.
+
+    Tasks come in crowds. What works with one task at a time shows its gaps when ten come at once.
+    """
     if silent := never_answered(history):
         return silent
     titles = need(history.moment("burst"), "the scenario did not come as far as the burst").detail["titles"]

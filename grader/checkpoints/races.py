@@ -34,7 +34,11 @@ def two_workers(lab: Lab) -> None:
     read=f"{LAB}#two-workers",
 )
 def shares_the_work(history: History) -> Judgement:
-    """Two workers and twenty tasks: both work, at the same time, and no task is claimed or completed twice."""
+    """Two workers and twenty tasks: both work, at the same time, and no task is claimed or completed twice.
+
+    More workers are started to get more work done. That they share it, and that no task is done twice, is what the
+    queue is for.
+    """
     need(history.moment("twenty-tasks"), "the two workers did not come to their first polls")
     for name in ("worker-A", "worker-B"):
         if history.exited(name):
@@ -90,7 +94,10 @@ def _overlap(history: History) -> Judgement:
     read=f"{LAB}#who-owns-a-task",
 )
 def writes_its_id(history: History) -> Judgement:
-    """A claim writes the worker's own WORKER_ID to assigned_worker; two workers write two ids."""
+    """A claim writes the worker's own WORKER_ID to assigned_worker; two workers write two ids.
+
+    The name on the row tells who to ask when a task hangs, and lets a worker prove that a task is still its own.
+    """
     ids = {name: need(history.started(name), "").settings["WORKER_ID"] for name in history.workers()}
     if not history.claims:
         need(None, "no task was claimed")

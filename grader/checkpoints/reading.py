@@ -21,7 +21,11 @@ from grader.judgement import Judgement, broken, holds, need
     read=f"{LAB}#the-api-service-you-bring",
 )
 def reads(history: History) -> Judgement:
-    """GET /tasks/{id} answers with that task; 404 when there is none; 404 or 422 when it is no id at all."""
+    """GET /tasks/{id} answers with that task; 404 when there is none; 404 or 422 when it is no id at all.
+
+    A client can only act on an answer that tells apart: here it is, there is none, that is no id. A 500 says that
+    the service is broken, although the request was.
+    """
     if silent := never_answered(history):
         return silent
     moment = need(history.moment("reads"), "the api-service did not come as far as reading")
@@ -52,7 +56,11 @@ def reads(history: History) -> Judgement:
     read=f"{LAB}#the-api-service-you-bring",
 )
 def lists(history: History) -> Judgement:
-    """GET /tasks lists every task, filters by status, and pages through all of them exactly once."""
+    """GET /tasks lists every task, filters by status, and pages through all of them exactly once.
+
+    Clients walk long lists page by page. Without a fixed order, a task can be on two pages or on none, and it
+    happens only under load.
+    """
     if silent := never_answered(history):
         return silent
     moment = need(history.moment("lists"), "the api-service did not come as far as listing")

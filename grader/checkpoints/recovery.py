@@ -58,7 +58,11 @@ def _split(workers: list[Worker], name: str) -> tuple[Worker, Worker]:
     read=f"{LAB}#crash-recovery",
 )
 def recovers_what_a_killed_worker_left(history: History) -> Judgement:
-    """A task whose worker was killed is completed by another running one, in time, although a backlog waits."""
+    """A task whose worker was killed is completed by another running one, in time, although a backlog waits.
+
+    Machines lose power and processes are killed for their memory, without a signal that could be handled. The
+    task's row is all that is left, and somebody has to look at it.
+    """
     killed = need(history.moment("killed"), "no worker was killed while it worked")
     story = history.story(killed.detail["task"])
     victim = killed.detail["victim"]
@@ -118,7 +122,11 @@ def young_row(lab: Lab) -> None:
     read=f"{LAB}#recovery-waits",
 )
 def leaves_young_rows_alone(history: History) -> Judgement:
-    """A task in processing for less than the timeout is left alone, however long ago it was created."""
+    """A task in processing for less than the timeout is left alone, however long ago it was created.
+
+    Recovery that is too eager takes tasks from workers that are at work. Only the database's clock is the same for
+    all workers, and only the last change of a row tells its age.
+    """
     aged = need(history.moment("aged"), "the task was not left in processing")
     end = need(history.moment("looked-enough"), "the second worker did not look for tasks")
     story = history.story(aged.detail["task"])
@@ -154,7 +162,10 @@ def start_beside_a_live_worker(lab: Lab) -> None:
     read=f"{LAB}#live-workers-are-spared",
 )
 def spares_live_workers(history: History) -> Judgement:
-    """Starting a worker does not take back what a live one is working on."""
+    """Starting a worker does not take back what a live one is working on.
+
+    Workers come and go beside each other. One that clears the table at its start takes the work of all the others.
+    """
     looked = need(history.moment("second-looked"), "the second worker did not start")
     story = history.story(looked.detail["task"])
     taken = [c for c in story.changes if c.service == "worker-B"]

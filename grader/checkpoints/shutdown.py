@@ -121,7 +121,11 @@ def _left_processing(history: History) -> list[Story]:
     read=f"{LAB}#graceful-shutdown",
 )
 def finishes_the_task_in_hand(history: History) -> Judgement:
-    """A worker that gets SIGTERM while it works completes that task and exits with status 0."""
+    """A worker that gets SIGTERM while it works completes that task and exits with status 0.
+
+    Every deployment sends SIGTERM to every worker. If each one drops its task, each deployment leaves tasks behind
+    that wait for a timeout, or for a person.
+    """
     return _finishes(history, need(history.signal("SIGTERM"), "the worker never had a task in hand"))
 
 
@@ -160,7 +164,11 @@ def _finishes(history: History, signal_: SignalSent) -> Judgement:
     read=f"{LAB}#graceful-shutdown",
 )
 def takes_no_more(history: History, between: History) -> Judgement:
-    """With a backlog waiting, no claim begins after SIGTERM, at work or between two tasks."""
+    """With a backlog waiting, no claim begins after SIGTERM, at work or between two tasks.
+
+    Whoever sent the signal waits a few seconds and then sends SIGKILL. A task begun after SIGTERM is a task that
+    may be killed in its middle.
+    """
     signal_ = need(history.signal("SIGTERM"), "the worker never had a task in hand")
     _stories_in_hand(history, signal_)
     if late := _late_claims(history, signal_):
@@ -254,7 +262,11 @@ def claim_began(history: History, task: str, at: float) -> float:
     read=f"{LAB}#stop-while-waiting",
 )
 def stops_while_waiting(history: History) -> Judgement:
-    """A worker that waits for its next poll, half a minute away, is gone within two seconds of SIGTERM."""
+    """A worker that waits for its next poll, half a minute away, is gone within two seconds of SIGTERM.
+
+    An idle worker has nothing to finish. If it sleeps its interval out, deployments are slow, or the worker is
+    killed although it had nothing to lose.
+    """
     signal_ = need(history.signal("SIGTERM"), "the worker never came to wait")
     exit_ = history.exited(A)
     if exit_ is None:
@@ -278,7 +290,11 @@ def stops_while_waiting(history: History) -> Judgement:
     read=f"{LAB}#two-kinds-of-signal",
 )
 def treats_sigint_alike(history: History) -> Judgement:
-    """SIGINT does the same as SIGTERM, without a traceback."""
+    """SIGINT does the same as SIGTERM, without a traceback.
+
+    Ctrl-C is how a person stops a worker. Python turns it into an exception at any line at all, between claim and
+    completion too.
+    """
     signal_ = need(history.signal("SIGINT"), "the worker never had a task in hand")
     traces = [n for n in history.log(A) if n.at >= signal_.at and "Traceback (most recent call last)" in n.text]
     result = _finishes(history, signal_)
@@ -303,7 +319,11 @@ def treats_sigint_alike(history: History) -> Judgement:
     read=f"{LAB}#a-clean-exit",
 )
 def exits_cleanly(history: History, twice: History) -> Judgement:
-    """Connections end with a Terminate message, no child process is left, a second signal loses no task."""
+    """Connections end with a Terminate message, no child process is left, a second signal loses no task.
+
+    What a worker leaves behind outlives it: connections count against the server's limit until it notices, child
+    processes go on working, and an impatient second signal must not undo a patient first one.
+    """
     need(history.signal("SIGTERM"), "the worker never had a task in hand")
     exit_ = history.exited(A)
     if exit_ is None:

@@ -48,7 +48,11 @@ def bad_requests(lab: Lab) -> None:
     read=f"{LAB}#the-api-service-you-bring",
 )
 def validates(history: History) -> Judgement:
-    """Bad requests get 400, 404 or 422 with JSON and change nothing; good ones come back verbatim."""
+    """Bad requests get 400, 404 or 422 with JSON and change nothing; good ones come back verbatim.
+
+    Everything that comes from outside is wrong sometimes, and hostile now and then. What is let in here turns up
+    later in the worker, in the log, or as SQL.
+    """
     if silent := never_answered(history):
         return silent
     first = need(history.moment("bad-requests"), "the api-service did not come up")

@@ -73,7 +73,11 @@ def bad_settings(lab: Lab) -> None:
     read=f"{LAB}#configuration-at-start",
 )
 def starts(history: History, refused: History) -> Judgement:
-    """The worker connects, polls and stays up; with a missing or bad variable it ends with a clear line."""
+    """The worker connects, polls and stays up; with a missing or bad variable it ends with a clear line.
+
+    A worker with a bad setting should say so in the first second, to the person who can mend it, and not fail in
+    the night at its first task.
+    """
     need(history.started(A), "the worker was not started")
     if problem := _never_polled(history):
         return problem
@@ -184,7 +188,11 @@ BUSY_LINES = 100
     read=f"{LAB}#database-out-of-reach",
 )
 def copes_without_a_database(history: History, usual: History) -> Judgement:
-    """With no database at its start the worker ends non-zero, or retries and says so; no busy loop, no password."""
+    """With no database at its start the worker ends non-zero, or retries and says so; no busy loop, no password.
+
+    Services start in any order, and databases restart. A worker that spins or floods the log makes a short outage
+    worse, and a password in a log is read by many.
+    """
     gone = need(history.moment("database-gone"), "the worker was not started")
     if all(step.is_setup for step in usual.steps_of(A)):
         need(None, "with a database it does not come as far as a poll either")
@@ -239,7 +247,10 @@ def copes_without_a_database(history: History, usual: History) -> Judgement:
     read=f"{LAB}#polling-loop",
 )
 def processes(history: History, with_api: History) -> Judgement:
-    """Several tasks each go from pending to processing to completed, and it is the worker that moves them."""
+    """Several tasks each go from pending to processing to completed, and it is the worker that moves them.
+
+    This is the whole of a worker in one sentence; everything else says what must hold while it does this.
+    """
     need(history.inserted or None, "no task was inserted")
     for task in history.inserted:
         story = history.story(task)
@@ -320,7 +331,11 @@ CLEARLY_MORE = 2.5
     read=f"{LAB}#failing-work",
 )
 def survives_failed_work(history: History, longer: History) -> Judgement:
-    """Work that fails ends as failed after five attempts at most; the tasks behind it complete, the worker lives."""
+    """Work that fails ends as failed after five attempts at most; the tasks behind it complete, the worker lives.
+
+    Some tasks cannot be done, ever. One of them must not stop the tasks behind it, be tried for all time, or look
+    as if it had been done.
+    """
     moment = need(history.moment("failing"), "the tasks were not inserted")
     story = history.story(moment.detail["task"])
     if not story.claims:

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
 
 from grader.declare import Check
 from grader.model import CheckResult, Outcome, Report
-from grader.report import render_terminal, write_all
+from grader.report import BY_NAME, FORMATS, REFUSED, render_terminal, write_all
 from grader.saved import Run
 
 EXIT_STATUS: Mapping[Outcome, int] = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.ERROR: 3}
 
 
 def publish(
-    run: Run, checks: Sequence[Check], results: Mapping[str, CheckResult], output: Path, console: Console
+    run: Run,
+    checks: Sequence[Check],
+    results: Mapping[str, CheckResult],
+    output: Path,
+    console: Console,
+    formats: Sequence[str] = (),
 ) -> int:
-    """Write every report, show the one for the terminal, and return the exit status."""
+    """Write every report, show the one for the terminal, and return the exit status.
+
+    ``formats`` come on top of what is always written. One that is in ``output`` from before is written anew, so that
+    no two files of a run tell different stories.
+    """
     report = Report(
         lab=run.lab,
         submission=run.submission,
@@ -32,7 +42,10 @@ def publish(
         notes=run.notes,
         complete=run.complete,
     )
-    problems = write_all(report, output)
+    wanted = [each for name, each in BY_NAME.items() if name in formats or (output / each.file).exists()]
+    problems = write_all(report, output, {**FORMATS, **{each.file: each.render for each in wanted}})
+    with suppress(OSError):
+        (output / REFUSED).unlink()
     render_terminal(
         report,
         console,

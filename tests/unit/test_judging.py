@@ -36,7 +36,10 @@ def declared(
     explained_by: tuple[Check, ...] = (),
 ) -> Check:
     def judge(history: History) -> Judgement:
-        """It holds."""
+        """It holds.
+
+        It matters.
+        """
         if isinstance(judgement, Exception):
             raise judgement
         if judgement is None:
@@ -159,7 +162,10 @@ def test_a_failure_without_a_word_on_what_was_seen_is_an_error_of_the_grader() -
 )
 def test_an_incomplete_declaration_is_refused(changed: dict[str, object], complaint: str) -> None:
     def judge(history: History) -> Judgement:
-        """It holds."""
+        """It holds.
+
+        It matters.
+        """
         return holds("fine")
 
     wanted: dict[str, object] = {"id": "2.fine", "points": 1, "on": first, "hint": "Look.", "read": READ}
@@ -172,4 +178,13 @@ def test_a_check_without_a_sentence_is_refused() -> None:
         return holds("fine")
 
     with pytest.raises(Internal, match="sentence"):
+        check("2.fine", points=1, on=first, hint="Look.", read=READ)(judge)
+
+
+def test_a_check_that_does_not_say_why_it_matters_is_refused() -> None:
+    def judge(history: History) -> Judgement:
+        """It holds."""
+        return holds("fine")
+
+    with pytest.raises(Internal, match="why it matters"):
         check("2.fine", points=1, on=first, hint="Look.", read=READ)(judge)
