@@ -63,6 +63,18 @@ class Runner:
             self._run_all(scenarios_of(unclear), judge)
         return judge.results()
 
+    @property
+    def takes(self) -> dict[str, list[Take]]:
+        """What was recorded, by scenario, as it is judged."""
+        found: dict[str, list[Take]] = {}
+        for recording in self.recordings:
+            found.setdefault(recording.scenario, []).append(self._take(recording))
+        return found
+
+    def _take(self, recording: Recording) -> Take:
+        history = None if recording.error else History(recording.events, self.around.patience)
+        return Take(history, recording.seconds, recording.error)
+
     def _is_unclear(self, judge: Judge, check: Check) -> bool:
         result = judge.results().get(check.id)
         return result is not None and result.verdict is Verdict.INCONCLUSIVE
@@ -93,9 +105,7 @@ class Runner:
 
     def _take_in(self, recording: Recording, judge: Judge) -> None:
         self.recordings.append(recording)
-        history = None if recording.error else History(recording.events, self.around.patience)
-        take = Take(history, recording.seconds, recording.error)
-        judge.add(recording.scenario, take)
+        judge.add(recording.scenario, self._take(recording))
 
     def _tell(self, judge: Judge, told: dict[str, CheckResult]) -> None:
         for name, result in judge.results().items():

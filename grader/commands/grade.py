@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from grader.calibration import StallWatch
+from grader.calibration import StallWatch, describe_machine
 from grader.checkpoints import all_checks, select
 from grader.commands.reporting import publish
 from grader.commands.stage import ISOLATION, ServerChoice, stage
@@ -87,9 +87,10 @@ def grade(options: Options, console: Console) -> int:
         checks=tuple(check.id for check in checks),
         complete=len(checks) == len(all_checks()),
         notes=tuple(_notes(runner)),
+        machine=describe_machine(runner.around.patience),
     )
     save(output, run, runner.recordings)
-    return publish(run, checks, results, output, console)
+    return publish(run, checks, results, runner.takes, output, console)
 
 
 def default_jobs() -> int:

@@ -23,4 +23,4 @@ def judge(folder: Path, output: Path | None, console: Console) -> int:
     results = Judge(checks, takes).results()
     if missing := [check.id for check in checks if check.id not in results]:
         raise BadCall(f"{folder}: no history for {', '.join(missing)}; grade the submission again")
-    return publish(run, checks, results, output or folder, console)
+    return publish(run, checks, results, takes, output or folder, console)
