@@ -27,11 +27,11 @@ help: ## Show this list
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
 
-grade: $(USE) ## Grade TARGET (PART=…, CHECK=… for less; DEEP=1 explores all)
-	@$(BIN)/python -m grader grade $(TARGET) --output $(OUTPUT) $(ONLY) $(if $(DEEP),--deep)
+grade: $(USE) ## Grade TARGET (PART=…, CHECK=… for less; DEEP=1 explores, VERBOSE=1 prints all)
+	@$(BIN)/python -m grader grade $(TARGET) --output $(OUTPUT) $(ONLY) $(if $(DEEP),--deep) $(if $(VERBOSE),--verbose)
 
 judge: $(USE) ## Judge the last run of TARGET again, without running anything
-	@$(BIN)/python -m grader judge $(OUTPUT)
+	@$(BIN)/python -m grader judge $(OUTPUT) $(if $(VERBOSE),--verbose)
 
 replay: $(USE) ## Run the schedule that broke CHECK again, a step at each Enter (PAUSE= runs on)
 	@$(BIN)/python -m grader replay $(OUTPUT) $(CHECK) $(if $(PAUSE),--pause)

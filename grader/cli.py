@@ -51,7 +51,7 @@ def _dispatch(options: argparse.Namespace, console: Console) -> int:
         case "judge":
             from grader.commands import judge
 
-            return judge.judge(options.run, options.output, console)
+            return judge.judge(options.run, options.output, console, verbose=options.verbose)
         case "run":
             from grader.commands import run
 
@@ -88,6 +88,7 @@ def _grade_options(options: argparse.Namespace) -> grade.Options:
         seed=options.seed,
         deep=options.deep,
         server=_server(options),
+        verbose=options.verbose,
     )
 
 
@@ -112,11 +113,13 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("--jobs", type=_positive, metavar="N", help="scenarios at a time (default: 4 a core)")
     grade.add_argument("--seed", type=int, metavar="N", help="makes titles, ids and orders repeatable")
     grade.add_argument("--deep", action="store_true", help="walk schedules until none is left (may take minutes)")
+    grade.add_argument("--verbose", action="store_true", help="print all that is known of every check")
     _postgres_options(grade)
 
     judge = commands.add_parser("judge", help="judge a saved run again, without running anything")
     judge.add_argument("run", type=Path, metavar="RUN-DIR", help="what --output was when it was graded")
     judge.add_argument("--output", type=Path, metavar="DIR", help="where reports go (default: RUN-DIR)")
+    judge.add_argument("--verbose", action="store_true", help="print all that is known of every check")
 
     run = commands.add_parser("run", help="start PostgreSQL, the api-service and one worker; Ctrl-C ends all")
     run.add_argument("folder", type=Path, metavar="FOLDER", help="the submission")

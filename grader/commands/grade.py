@@ -40,6 +40,7 @@ class Options:
     seed: int | None
     deep: bool
     server: ServerChoice
+    verbose: bool = False
 
 
 def grade(options: Options, console: Console) -> int:
@@ -90,7 +91,7 @@ def grade(options: Options, console: Console) -> int:
         machine=describe_machine(runner.around.patience),
     )
     save(output, run, runner.recordings)
-    return publish(run, checks, results, runner.takes, output, console)
+    return publish(run, checks, results, runner.takes, output, console, verbose=options.verbose)
 
 
 def default_jobs() -> int:

@@ -24,10 +24,12 @@ def publish(
     takes: Mapping[str, Sequence[Take]],
     output: Path,
     console: Console,
+    *,
+    verbose: bool = False,
 ) -> int:
     """Write every report, show the one for the terminal, and return the exit status.
 
-    ``takes`` are what the results were judged by, by scenario.
+    ``takes`` are what the results were judged by, by scenario; ``verbose`` has the terminal show every check.
     """
     report = Report(
         lab=run.lab,
@@ -53,6 +55,7 @@ def publish(
         where=str(output),
         again=lambda check: again(run.submission, check),
         replay=lambda check: replay(run.submission, output, check),
+        verbose=verbose,
     )
     for problem in problems:
         console.print(problem, markup=False)
