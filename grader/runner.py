@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -35,9 +35,16 @@ class Progress(Protocol):
         """A check has its verdict; a later one for the same check replaces it."""
 
 
+LOOK_EVERY = 0.3
+"""Seconds at most between two calls of a runner's ``look``."""
+
+
 @dataclass(slots=True)
 class Runner:
-    """Runs what a selection of checks needs, and judges it."""
+    """Runs what a selection of checks needs, and judges it.
+
+    ``look`` is called now and then while scenarios run, in the caller's thread; what it raises ends the run.
+    """
 
     checks: Sequence[Check]
     around: Surroundings
@@ -47,6 +54,7 @@ class Runner:
     seed: int
     jobs: int
     progress: Progress
+    look: Callable[[], None] = lambda: None
     recordings: list[Recording] = field(default_factory=list)
     _moot: dict[str, threading.Event] = field(default_factory=dict)
     _ending: threading.Event = field(default_factory=threading.Event)
@@ -91,7 +99,8 @@ class Runner:
                         if not self._is_moot(judge, scenario):
                             self._moot[scenario.name] = threading.Event()
                             running[pool.submit(self._record, scenario)] = scenario
-                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    done, _ = wait(running, LOOK_EVERY, return_when=FIRST_COMPLETED)
+                    self.look()
                     for future in done:
                         self._take_in(future.result(), judge)
                         del running[future]

@@ -17,13 +17,14 @@ from rich.console import Console
 from grader.calibration import StallWatch, describe_machine
 from grader.checkpoints import all_checks, select
 from grader.commands.reporting import publish
-from grader.commands.stage import ISOLATION, ServerChoice, stage
+from grader.commands.stage import ISOLATION, ServerChoice, Stage, stage
+from grader.declare import Check
 from grader.errors import EnvironmentFailed
 from grader.history.recorder import Clock
 from grader.report import LiveProgress
 from grader.runner import Runner
 from grader.saved import Run, save
-from grader.submission import load_submission
+from grader.submission import Submission, load_submission
 
 OURS = ("run.json", "report.json", "report.html", "build.log", "history")
 
@@ -47,7 +48,7 @@ def grade(options: Options, console: Console) -> int:
     """Grade one submission; the exit status. Raises CannotGrade, GraderError or Ended."""
     submission = load_submission(options.folder)
     checks = select(all_checks(), only=options.only, part=options.part)
-    output = _cleared(options.output)
+    output = cleared(options.output)
     started = datetime.now(UTC)
     clock = Clock()
     progress = LiveProgress(console)
@@ -75,7 +76,21 @@ def grade(options: Options, console: Console) -> int:
             progress=progress,
         )
         results = runner.run()
-    run = Run(
+    run = describe(submission, there, runner, checks, started, clock.now())
+    save(output, run, runner.recordings)
+    return publish(run, checks, results, runner.takes, output, console, verbose=options.verbose)
+
+
+def describe(
+    submission: Submission,
+    there: Stage,
+    runner: Runner,
+    checks: Sequence[Check],
+    started: datetime,
+    seconds: float,
+) -> Run:
+    """What is to be known of a run that judged ``checks``, began at ``started`` and took ``seconds``."""
+    return Run(
         lab=submission.lab,
         submission=submission.name,
         folder=str(submission.folder.resolve()),
@@ -84,14 +99,12 @@ def grade(options: Options, console: Console) -> int:
         seed=runner.seed,
         patience=runner.around.patience,
         started_at=started.isoformat(timespec="seconds"),
-        duration_s=round(clock.now(), 2),
+        duration_s=round(seconds, 2),
         checks=tuple(check.id for check in checks),
         complete=len(checks) == len(all_checks()),
         notes=tuple(_notes(runner)),
         machine=describe_machine(runner.around.patience),
     )
-    save(output, run, runner.recordings)
-    return publish(run, checks, results, runner.takes, output, console, verbose=options.verbose)
 
 
 def default_jobs() -> int:
@@ -99,7 +112,7 @@ def default_jobs() -> int:
     return min(16, 4 * (os.cpu_count() or 1))
 
 
-def _cleared(folder: Path) -> Path:
+def cleared(folder: Path) -> Path:
     """The output folder, made if need be, without what an earlier run of ours left in it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
