@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from grader.model import CheckResult, Report, Verdict
 from grader.report import outline
-from grader.report.chart import symbols_markup
+from grader.report.chart import legend_markup, symbols_markup
 from grader.report.files import write_atomically
 from grader.report.reading import sections
 from grader.report.scenes import Recorded, Scene, scenes
@@ -57,6 +57,7 @@ def render_html(report: Report, recorded: Sequence[Recorded] = (), reading: Mapp
             others=[s for name, group in drawn.items() if name not in places for s in group],
             sections=sections(reading),
             symbols=symbols_markup() if drawn else "",
+            legend=legend_markup() if any(s.plot for group in drawn.values() for s in group) else "",
             css=css,
             js=js,
             css_hash=_hash(css),

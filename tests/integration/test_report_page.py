@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from tests.integration import report_specimens as specimens
 
@@ -237,17 +237,29 @@ def test_without_its_script_nothing_is_missing(visit: Open) -> None:
         assert "SIGTERM sent to worker-A" in page.locator("[id='check-3a.stops'] .rows").inner_text()
 
 
+def busy(watch: CDPSession) -> float:
+    """Seconds that a page has kept its main thread at work."""
+    return next(
+        each["value"] for each in watch.send("Performance.getMetrics")["metrics"] if each["name"] == "TaskDuration"
+    )
+
+
 def test_the_largest_page_is_small_and_answers_within_a_second(visit: Open, pages: dict[str, Path]) -> None:
     assert pages[LARGEST].stat().st_size < 1_500_000
     with visit(LARGEST) as there:
-        ready = there.page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
-        started = there.page.evaluate("performance.now()")
-        there.page.check("#show-failed", force=True)
-        assert len(shown(there.page, ".check")) == 10
-        answered = there.page.evaluate("performance.now()") - started
-        assert "Left out here" in there.page.inner_text("body")
-    assert ready < 1000
-    assert answered < 1000
+        page = there.page
+        # The main thread's own time: other tests run beside this one.
+        watch = page.context.new_cdp_session(page)
+        watch.send("Performance.enable", {"timeDomain": "threadTicks"})
+        page.reload()
+        ready = busy(watch)
+        page.check("#show-failed", force=True)
+        page.evaluate("document.body.offsetHeight")
+        answered = busy(watch) - ready
+        assert len(shown(page, ".check")) == 10
+        assert "Left out here" in page.inner_text("body")
+    assert 0 < ready < 1
+    assert answered < 1
 
 
 def test_a_perfect_page_says_that_nothing_is_left_to_do(visit: Open) -> None:

@@ -195,22 +195,22 @@ def test_errors_refusals_and_dropped_connections_are_bad() -> None:
 def test_in_short_says_what_a_signal_met_and_how_it_ended() -> None:
     [said] = in_short(sigterm(-15, after=0.003, finishes=False).history())
     assert said == (
-        "worker-A got SIGTERM at 1.300 s with task 1 in hand, 0.18 s after its claim, of work set to 0.3 s; "
-        "it was ended by signal 15 (SIGTERM) 3 ms later: nothing in that process caught the signal, "
-        "without a word in its log; task 1 stayed processing to the end."
+        "worker-A got SIGTERM at 1.300 s with task 1 in hand, 0.18 s after its claim, of work set to 0.3 s. "
+        "It was ended by signal 15 (SIGTERM) 3 ms later: nothing in that process caught the signal, "
+        "without a word in its log. Task 1 stayed processing to the end."
     )
 
 
 def test_in_short_says_what_became_of_the_task_and_what_was_logged() -> None:
     [said] = in_short(sigterm().log("worker-A", 1.31, "shutting down").history())
     assert "exited with status 0 0.60 s later, and wrote: “shutting down”" in said
-    assert "task 1 became completed 0.50 s after the signal, by worker-A." in said
+    assert "Task 1 became completed 0.50 s after the signal, by worker-A." in said
 
 
 def test_in_short_says_when_a_process_does_not_end() -> None:
     story = Story().start("worker-A").signal("worker-A", "SIGTERM", 1.0).note("scenario-over", 11.0)
     [said] = in_short(story.history())
-    assert "with no task in hand; it was still running 10.0 s later, when the grader gave up" in said
+    assert "with no task in hand. It was still running 10.0 s later, when the grader gave up" in said
 
 
 # ---------------------------------------------------------------- the axis

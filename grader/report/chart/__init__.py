@@ -6,7 +6,7 @@ from grader.report.chart.drawing import Chart, draw, telling
 from grader.report.chart.fold import fold
 from grader.report.chart.happenings import Happening, Kind, happenings
 from grader.report.chart.short import in_short
-from grader.report.chart.svg import names_markup, plot_markup, symbols_markup
+from grader.report.chart.svg import legend_markup, names_markup, plot_markup, symbols_markup
 
 __all__ = [
     "Chart",
@@ -16,6 +16,7 @@ __all__ = [
     "fold",
     "happenings",
     "in_short",
+    "legend_markup",
     "names_markup",
     "plot_markup",
     "symbols_markup",

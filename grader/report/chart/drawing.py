@@ -167,7 +167,7 @@ def _mark(happening: Happening, row: int, proofs: tuple[float, ...]) -> Mark:
     if happening.kind in (Kind.SIGNAL, Kind.KILL):
         label = happening.text.partition(" ")[0]
     elif happening.kind is Kind.EXIT:
-        label = happening.text.replace("exited with ", "").replace("ended by ", "").split(",")[0][:24]
+        label = _end_label(happening.text)
     symbol = _SYMBOLS[happening.kind]
     return Mark(
         happening.at,
@@ -179,6 +179,12 @@ def _mark(happening: Happening, row: int, proofs: tuple[float, ...]) -> Mark:
         happening.bad,
         near(proofs, happening.at),
     )
+
+
+def _end_label(text: str) -> str:
+    """``status 0``, ``signal 15``; something left behind speaks for itself when it is pointed at."""
+    words = text.split()
+    return " ".join(words[2:4]) if words[:1] in (["exited"], ["ended"]) else ""
 
 
 def _flat(name: str, spans: tuple[Span, ...], marks: Mapping[str, list[Mark]]) -> list[Lane]:

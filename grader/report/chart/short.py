@@ -30,11 +30,10 @@ def _sentence(history: History, signal: SignalSent) -> str:
     tasks = history.in_hand(signal.service, signal.at)
     hand = f"with {_tasks(tasks)} in hand" if tasks else "with no task in hand"
     said = [f"{signal.service} got {signal.signal} at {signal.at:.3f} s {hand}{_age(history, signal, tasks)}"]
-    if signal.signal in ("SIGSTOP", "SIGCONT"):
-        return f"{said[0]}."
-    said.append(_ending(history, signal))
-    said += [_fate(history, signal, task) for task in tasks[:3]]
-    return "; ".join(part for part in said if part) + "."
+    if signal.signal not in ("SIGSTOP", "SIGCONT"):
+        said.append(_ending(history, signal))
+        said += [_fate(history, signal, task) for task in tasks[:3]]
+    return " ".join(f"{part[0].upper()}{part[1:]}." if number else f"{part}." for number, part in enumerate(said))
 
 
 def _tasks(tasks: tuple[str, ...]) -> str:

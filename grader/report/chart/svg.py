@@ -36,6 +36,26 @@ _SHAPES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+_SOLID = frozenset({"exit", "signal", "claim", "failed", "recover", "poll", "log", "note"})
+"""Shapes that are filled; the others are lines."""
+
+LEGEND: tuple[tuple[str, str], ...] = (
+    ("claim", "a task is claimed"),
+    ("done", "completed"),
+    ("failed", "the work failed"),
+    ("recover", "taken back to pending"),
+    ("signal", "a signal"),
+    ("kill", "SIGKILL"),
+    ("exit", "the process ends"),
+    ("died", "it ends with an error"),
+    ("step", "a statement"),
+    ("poll", "statements that changed nothing, together"),
+    ("log", "a line of its log"),
+    ("torn", "a connection dropped"),
+    ("note", "what the grader does"),
+)
+"""What the shapes stand for."""
+
 _FLAT_MIDDLE = 14
 _PROCESS_MIDDLE = 24
 _LOG_LEVEL = 40
@@ -45,7 +65,7 @@ _NARROW = 0.45
 def symbols_markup() -> Markup:
     """The shapes that every picture of a page uses, once; each with a place around it that a finger finds."""
     shapes = "".join(
-        f'<symbol id="s-{name}" overflow="visible"><circle class="reach" r="9"/><g class="shape">{shape}</g></symbol>'
+        f'<symbol id="s-{name}" overflow="visible"><circle class="reach" r="9"/><g class="shape{" solid" if name in _SOLID else ""}">{shape}</g></symbol>'
         for name, shape in _SHAPES.items()
     )
     hatch = (
@@ -56,6 +76,15 @@ def symbols_markup() -> Markup:
         '<svg class="symbols" width="0" height="0" aria-hidden="true" focusable="false"><defs>'
         f"{shapes}{hatch}</defs></svg>"
     )
+
+
+def legend_markup() -> Markup:
+    """What the shapes stand for, as a list."""
+    item = Markup(
+        '<li><svg width="20" height="18" aria-hidden="true"><use class="mark {}" href="#s-{}" x="10" y="9"/></svg> {}</li>'
+    )
+    looks = {"died": "exit bad", "torn": "plug bad"}
+    return Markup("").join(item.format(looks.get(symbol, symbol), symbol, words) for symbol, words in LEGEND)
 
 
 def height(chart: Chart) -> int:
