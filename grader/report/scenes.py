@@ -24,7 +24,7 @@ from grader.report.text import line
 MOST_ROWS = 320
 """Lines of a scenario in which something failed."""
 
-BUDGET = 700_000
+BUDGET = 900_000
 """Characters of all scenarios together, about; what a verdict rests on takes its share first."""
 
 _ROW, _MARK = 150, 90

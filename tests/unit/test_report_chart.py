@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from itertools import pairwise
 from xml.etree import ElementTree
@@ -211,6 +212,21 @@ def test_in_short_says_when_a_process_does_not_end() -> None:
     story = Story().start("worker-A").signal("worker-A", "SIGTERM", 1.0).note("scenario-over", 11.0)
     [said] = in_short(story.history())
     assert "with no task in hand. It was still running 10.0 s later, when the grader gave up" in said
+
+
+def test_a_process_that_does_not_end_is_told_of_at_the_end_of_its_lane() -> None:
+    gave_up = WaitTimedOut(at=10.9, waited_for="worker-A to exit", seconds=9.9)
+    story = Story().start("worker-A").signal("worker-A", "SIGTERM", 1.0).add(gave_up).note("scenario-over", 11.0)
+    [alive] = [h for h in told(story.history()) if h.kind is Kind.ALIVE]
+    assert (alive.at, alive.text, alive.bad) == (11.0, "still running, 10.0 s after SIGTERM", True)
+    assert "mark alive bad" in classes(picture(story.history()))
+
+
+def test_a_task_that_the_api_service_inserts_is_no_failure() -> None:
+    story = Story().start("api")
+    row = story.insert("1", 1.0).events.pop()
+    story.add(dataclasses.replace(row, backend_pid=100, by_grader=False))  # type: ignore[call-arg]
+    assert kinds(story.history(), "api")[-1] == "insert"
 
 
 # ---------------------------------------------------------------- the axis

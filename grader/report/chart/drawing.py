@@ -24,6 +24,7 @@ _SYMBOLS: Mapping[Kind, str] = MappingProxyType(
     {
         Kind.START: "start",
         Kind.EXIT: "exit",
+        Kind.ALIVE: "alive",
         Kind.SIGNAL: "signal",
         Kind.KILL: "kill",
         Kind.CLAIM: "claim",
@@ -132,7 +133,7 @@ def draw(
         *_flat(CLIENT, (), marks),
         *(_process(history, service, end, marks) for service in shown),
         *_flat(DATABASE, database_spans(history, end), marks),
-        *(Lane(f"task {line(s.task, 30)}", "task", task_spans(s, end), ()) for s in stories),
+        *(Lane(f"task {line(s.task, 30)}", "task", spans, ()) for s in stories if (spans := task_spans(s, end))),
     ]
     links = tuple(
         Link(told[row].at, told[row].lane, f"task {line(told[row].task or '', 30)}", _SYMBOLS[told[row].kind])
@@ -168,6 +169,8 @@ def _mark(happening: Happening, row: int, proofs: tuple[float, ...]) -> Mark:
         label = happening.text.partition(" ")[0]
     elif happening.kind is Kind.EXIT:
         label = _end_label(happening.text)
+    elif happening.kind is Kind.ALIVE:
+        label = "still running"
     symbol = _SYMBOLS[happening.kind]
     return Mark(
         happening.at,

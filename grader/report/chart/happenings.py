@@ -48,6 +48,7 @@ class Kind(Enum):
 
     START = "start"
     EXIT = "exit"
+    ALIVE = "alive"
     SIGNAL = "signal"
     KILL = "kill"
     CLAIM = "claim"
@@ -91,7 +92,7 @@ def happenings(history: History) -> tuple[Happening, ...]:
     """Everything up to the scenario's end, in order; what the grader clears away after that is left out."""
     over = history.moment(SCENARIO_OVER)
     end = over.at if over is not None else float("inf")
-    found = [*_events(history), *_steps(history), *_changes(history)]
+    found = [*_events(history), *_steps(history), *_changes(history), *_still_there(history)]
     return tuple(sorted((h for h in found if h.at <= end), key=lambda h: h.at))
 
 
@@ -103,6 +104,18 @@ def _events(history: History) -> Iterator[Happening]:
         happening = _event(event)
         if happening is not None:
             yield happening
+
+
+def _still_there(history: History) -> Iterator[Happening]:
+    """A word at the end on each service that was told to end, and did not."""
+    over = history.moment(SCENARIO_OVER)
+    if over is None or history.gave_up is None:
+        return
+    told = {s.service: s for s in history.of(SignalSent) if s.at <= over.at and s.signal in ("SIGTERM", "SIGINT")}
+    for service, signal in told.items():
+        if not any(e.service == service and signal.at <= e.at <= over.at for e in history.of(ServiceExited)):
+            text = f"still running, {over.at - signal.at:.1f} s after {signal.signal}"
+            yield _say(over.at, service, Kind.ALIVE, text, bad=True)
 
 
 def _event(event: Event) -> Happening | None:
@@ -268,11 +281,11 @@ def _changes(history: History) -> Iterator[Happening]:
 def _kinds(story: Story) -> dict[int, Kind]:
     """What each change of a task was, by the identity of the change."""
     found: dict[int, Kind] = {}
-    found.update({id(c): Kind.INSERT for c in story.changes if c.row.operation == "insert"})
     for change in story.failures:
         holders = [claim.service for claim in story.claims if claim.at <= change.at]
         taken_back = change.after("status") == "pending" and holders and holders[-1] != change.service
         found[id(change)] = Kind.RECOVERY if taken_back else Kind.FAILURE
     found.update({id(c): Kind.COMPLETION for c in story.completions})
     found.update({id(claim.change): Kind.CLAIM for claim in story.claims})
+    found.update({id(c): Kind.INSERT for c in story.changes if c.row.operation == "insert"})
     return found

@@ -7,7 +7,7 @@ from grader.history.timeline import SCENARIO_OVER, History
 from grader.report.chart.happenings import exit_words
 from grader.report.text import line
 
-MOST = 6
+MOST = 4
 """Signals that are told of; walks through many points send dozens, and have pictures of their own."""
 
 _DEADLY = {"SIGTERM": -15, "SIGINT": -2}
@@ -47,7 +47,7 @@ def _age(history: History, signal: SignalSent, tasks: tuple[str, ...]) -> str:
     started = history.started(signal.service)
     work = started.settings.get("WORKER_TASK_DURATION") if started is not None else None
     lasts = f", of work set to {work} s" if work else ""
-    return f", {signal.at - claims[-1]:.2f} s after its claim{lasts}" if claims else ""
+    return f", {_length(signal.at - claims[-1])} after its claim{lasts}" if claims else ""
 
 
 def _ending(history: History, signal: SignalSent) -> str:
@@ -64,10 +64,12 @@ def _ending(history: History, signal: SignalSent) -> str:
 
 
 def _soon(exit_: ServiceExited, signal: SignalSent) -> str:
-    took = exit_.at - signal.at
-    later = f"{took * 1000:.0f} ms" if took < 0.1 else f"{took:.2f} s"
     verb = "was" if exit_.status < 0 else ""
-    return f"{verb} {exit_words(exit_.status)} {later} later".strip()
+    return f"{verb} {exit_words(exit_.status)} {_length(exit_.at - signal.at)} later".strip()
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 0.1 else f"{seconds:.2f} s"
 
 
 def _logged(history: History, signal: SignalSent, until: float) -> str:

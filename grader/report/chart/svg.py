@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 
 from grader.report.chart.drawing import Chart, Lane, Mark
 from grader.report.chart.scale import RIGHT, Scale
-from grader.report.chart.spans import Span
+from grader.report.chart.spans import STATES, Span
 
 AXIS = 22
 """Pixels above the lanes that the axis takes."""
@@ -19,6 +19,7 @@ _SHAPES: Mapping[str, str] = MappingProxyType(
         "start": '<path d="M0 -7V7"/>',
         "exit": '<circle r="5"/>',
         "died": '<path d="M-5 -5L5 5M5 -5L-5 5"/>',
+        "alive": '<path d="M-6 0H5M1 -4L5 0L1 4"/>',
         "signal": '<path d="M-5 -8H5L0 1Z"/>',
         "kill": '<path d="M-6 -6L6 6M6 -6L-6 6"/>',
         "claim": '<path d="M-5 -6L6 0L-5 6Z"/>',
@@ -48,6 +49,7 @@ LEGEND: tuple[tuple[str, str], ...] = (
     ("kill", "SIGKILL"),
     ("exit", "the process ends"),
     ("died", "it ends with an error"),
+    ("alive", "it does not end"),
     ("step", "a statement"),
     ("poll", "statements that changed nothing, together"),
     ("log", "a line of its log"),
@@ -83,8 +85,13 @@ def legend_markup() -> Markup:
     item = Markup(
         '<li><svg width="20" height="18" aria-hidden="true"><use class="mark {}" href="#s-{}" x="10" y="9"/></svg> {}</li>'
     )
-    looks = {"died": "exit bad", "torn": "plug bad"}
-    return Markup("").join(item.format(looks.get(symbol, symbol), symbol, words) for symbol, words in LEGEND)
+    looks = {"died": "exit bad", "torn": "plug bad", "alive": "alive bad"}
+    shapes = [item.format(looks.get(symbol, symbol), symbol, words) for symbol, words in LEGEND]
+    swatch = Markup(
+        '<li><svg class="span {}" width="28" height="14" aria-hidden="true"><rect width="28" height="14" rx="2"/></svg> {}</li>'
+    )
+    states = [swatch.format(f"state {state}", state) for state in STATES]
+    return Markup("").join([*shapes, *states, swatch.format("lock", "waits")])
 
 
 def height(chart: Chart) -> int:
