@@ -17,7 +17,7 @@ ONLY := $(if $(PART),--part $(PART)) $(if $(CHECK),--only $(CHECK))
 OUTPUT := $(REPORTS)/$(notdir $(abspath $(TARGET)))
 
 .DEFAULT_GOAL := help
-.PHONY: help grade replay schedules run judge checks starter test check format bench bench-races zoo flaky clean
+.PHONY: help grade watch replay schedules run judge checks starter test check format bench bench-races zoo flaky clean
 
 help: ## Show this list
 	@echo 'make grade                          grade starter/, the code that you edit'
@@ -30,6 +30,9 @@ help: ## Show this list
 grade: $(USE) ## Grade TARGET (PART=…, CHECK=… for less; DEEP=1 explores, VERBOSE=1 prints all)
 	@$(BIN)/python -m grader grade $(TARGET) --output $(OUTPUT) $(ONLY) $(if $(DEEP),--deep) $(if $(VERBOSE),--verbose)
 
+watch: $(USE) ## Grade TARGET, and again at each save what that can have changed (PART=…)
+	@$(BIN)/python -m grader watch $(TARGET) --output $(OUTPUT) $(if $(PART),--part $(PART))
+
 judge: $(USE) ## Judge the last run of TARGET again, without running anything
 	@$(BIN)/python -m grader judge $(OUTPUT) $(if $(VERBOSE),--verbose)
 
@@ -39,7 +42,7 @@ replay: $(USE) ## Run the schedule that broke CHECK again, a step at each Enter 
 schedules: $(USE) ## Print the steps and the schedules of TARGET that a grade explores
 	@$(BIN)/python -m grader schedules $(TARGET)
 
-run: $(USE) ## Start PostgreSQL, the api-service and one worker of TARGET
+run: $(USE) ## Start PostgreSQL, the api-service and one worker of TARGET, with a live page
 	@$(BIN)/python -m grader run $(TARGET)
 
 checks: $(USE) ## List every check with its points

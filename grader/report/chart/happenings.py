@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from grader.history.events import (
@@ -38,6 +38,8 @@ SLOW = 0.05
 
 LATE_COMMIT = 0.01
 """Seconds between a change and its commit that are worth a word."""
+
+_LEFT = "left processes behind"
 
 LONGEST = 480
 """Characters of one line."""
@@ -93,6 +95,8 @@ def happenings(history: History) -> tuple[Happening, ...]:
     over = history.moment(SCENARIO_OVER)
     end = over.at if over is not None else float("inf")
     found = [*_events(history), *_steps(history), *_changes(history), *_still_there(history)]
+    # What a service left behind is found when the grader clears away.
+    found = [replace(h, at=min(h.at, end)) if h.text.startswith(_LEFT) else h for h in found]
     return tuple(sorted((h for h in found if h.at <= end), key=lambda h: h.at))
 
 
@@ -126,7 +130,7 @@ def _event(event: Event) -> Happening | None:
         case ServiceExited(at=at, service=service, status=status):
             return _say(at, service, Kind.EXIT, exit_words(status), bad=status != 0)
         case ChildrenLeft(at=at, service=service, commands=commands):
-            text = f"left processes behind, still alive: {', '.join(commands)}"
+            text = f"{_LEFT}, still alive: {', '.join(commands)}"
             return _say(at, service, Kind.EXIT, text, bad=True)
         case SignalSent(at=at, service=service, signal=signal):
             kind = Kind.KILL if signal == "SIGKILL" else Kind.SIGNAL
