@@ -90,7 +90,10 @@ def _set_up(
 
 @dataclass(slots=True)
 class _Watched:
-    """A submission whose server and databases are there, and what is known of it by now."""
+    """A submission whose server and databases are there, and what is known of it by now.
+
+    ``stale`` are the scenarios whose last recording is of before a save that can have changed it.
+    """
 
     options: Options
     submission: Submission
@@ -101,26 +104,24 @@ class _Watched:
     state: changes.State
     recordings: dict[str, list[Recording]] = field(default_factory=dict)
     takes: dict[str, list[Take]] = field(default_factory=dict)
+    stale: set[str] = field(default_factory=set)
 
     def until_set_up_anew(self) -> changes.State:
         """Grade at each save; returns, with the folder's state, when the manifest or a migration was saved."""
-        due = changes.Reach(True, True, True)
         while True:
             try:
                 if self.is_built():
-                    self.grade(due)
+                    self.grade()
                 _say_that_it_waits(self.console, self.options.folder)
-                before, self.state = self.state, wait_for_save(self.options.folder, self.state)
-                due = changes.reach(self.submission, changes.saved(before, self.state))
+                now = wait_for_save(self.options.folder, self.state)
             except _Saved:
-                # What was to be looked at is still to be, and what was saved now as well.
-                before, self.state = self.state, settled(self.options.folder)
-                more = changes.reach(self.submission, changes.saved(before, self.state))
-                due = changes.Reach(
-                    due.api or more.api, due.worker or more.worker, due.documents or more.documents, more.setup
-                )
-            if due.setup:
-                return self.state
+                now = settled(self.options.folder)
+            what = changes.reach(self.submission, changes.saved(self.state, now))
+            self.state = now
+            if what.setup:
+                return now
+            touched = changes.affected(self.checks, self.takes, what)
+            self.stale |= {scenario.name for check in touched for scenario in check.on}
 
     def is_built(self) -> bool:
         """Build anew where the submission has a build; whether it can be run now."""
@@ -133,22 +134,22 @@ class _Watched:
             return False
         return True
 
-    def grade(self, due: changes.Reach) -> None:
+    def grade(self) -> None:
         """Run what is due: what failed first, the rest when nothing of that fails any more."""
         known = self.results()
-        touched = changes.affected(self.checks, self.takes, due)
-        first = tuple(c for c in touched if c.id in known and known[c.id].verdict in _NOT_WELL)
+        first = [c for c in self.due() if c.id in known and known[c.id].verdict in _NOT_WELL]
         if first:
-            results = self.run(first)
-            if any(results[check.id].verdict in _NOT_WELL for check in first):
+            known = self.run(first)
+            if any(known[check.id].verdict in _NOT_WELL for check in first):
                 return
-        rest = [c for c in self.checks if c not in first and (c in touched or self.is_open(c, self.results()))]
-        if rest:
+        # What is skipped builds on a check that failed and that the save did not touch: nothing new there.
+        skipped = {name for name, result in known.items() if result.verdict is Verdict.SKIPPED}
+        if rest := [check for check in self.due() if check.id not in skipped]:
             self.run(rest)
 
-    def is_open(self, check: Check, known: dict[str, CheckResult]) -> bool:
-        """Whether a check has no verdict of its own yet."""
-        return check.id not in known or known[check.id].verdict is Verdict.SKIPPED
+    def due(self) -> list[Check]:
+        """The checks of which some scenario is stale, or was not run yet."""
+        return [c for c in self.checks if any(s.name in self.stale or s.name not in self.takes for s in c.on)]
 
     def run(self, checks: Sequence[Check]) -> dict[str, CheckResult]:
         """Run some checks, and report all that is known."""
@@ -157,7 +158,7 @@ class _Watched:
         progress.begin([(check.id, check.sentence) for check in checks])
         runner = Runner(
             checks=checks,
-            around=replace(self.there.around),
+            around=self.there.around,
             databases=self.there.databases,
             clock=self.there.clock,
             stalls=self.stalls,
@@ -175,6 +176,9 @@ class _Watched:
         shown = [check for check in self.checks if check.id in results]
         seconds = self.there.clock.now() - begin
         run = describe(self.submission, self.there, runner, shown, started, seconds)
+        if old := [c for c in shown if c in self.due() and results[c.id].verdict is not Verdict.SKIPPED]:
+            note = f"{len(old)} of the checks stand as they did before the last save."
+            run = replace(run, notes=(*run.notes, note))
         save(self.options.output, run, [r for group in self.recordings.values() for r in group])
         publish(run, shown, results, self.takes, self.options.output, self.console)
         return results
@@ -186,6 +190,7 @@ class _Watched:
         for recording in runner.recordings:
             fresh.setdefault(recording.scenario, []).append(recording)
         self.recordings.update(fresh)
+        self.stale -= fresh.keys()
 
     def results(self) -> dict[str, CheckResult]:
         """What the last recordings of all scenarios amount to."""
