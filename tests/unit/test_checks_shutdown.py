@@ -53,5 +53,23 @@ def test_a_finished_worker_that_stays_is_asked_what_keeps_it_alive() -> None:
     assert "nobody set it" in hint_of(at_work().add(gave_up))
 
 
-def test_another_exit_status_leaves_the_hint_of_the_check() -> None:
+def test_a_worker_that_goes_on_claiming_never_learned_of_the_signal() -> None:
+    story = at_work().complete("1", 1.9, "worker-A").insert("2", 1.95).claim("2", 2.0, "worker-A")
+    story.add(WaitTimedOut(at=11.3, waited_for="worker-A to exit", seconds=10.0))
+    assert "the loop never learned of it" in hint_of(story)
+
+
+def test_several_tasks_in_hand_of_which_some_are_finished() -> None:
+    story = Story().start("worker-A").insert("1", 1.0).insert("2", 1.0).claim("1", 1.1, "worker-A")
+    story.claim("2", 1.2, "worker-A").signal("worker-A", "SIGTERM", 1.3).complete("1", 1.9, "worker-A")
+    assert "more tasks than it finished" in hint_of(story.exit("worker-A", 2.0))
+
+
+def test_a_finished_task_with_another_exit_status() -> None:
+    story = at_work().complete("1", 1.9, "worker-A").exit("worker-A", 2.0, 1)
+    assert "the exit status alone is wrong" in hint_of(story)
+    assert judged(story).observed == "task 1 completed, status 1"
+
+
+def test_where_nothing_better_is_known_the_hint_is_that_of_the_check() -> None:
     assert hint_of(at_work().exit("worker-A", 1.4, 1)) == CHECK.hint
