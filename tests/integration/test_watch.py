@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 FAULT = "exit-status-one"
 """A fault that ``PART`` has checks for."""
 
-PATIENCE = 120
+PATIENCE = 300
 
 
 @pytest.fixture
