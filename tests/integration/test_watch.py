@@ -46,7 +46,8 @@ class Watching:
             cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         self._rounds: Queue[str] = Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -57,6 +58,13 @@ class Watching:
                 self._rounds.put(told)
                 told = ""
         self._rounds.put(told)
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._reader.join()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
     def round(self) -> str:
         return self._rounds.get(timeout=PATIENCE)
@@ -101,8 +109,7 @@ def test_a_save_is_graded_again_what_failed_first_and_ctrl_c_ends_everything(
         assert "everything it had started is gone" in watching.round()
         assert watching.process.wait(30) == 128 + signal.SIGINT
     finally:
-        watching.process.kill()
-        watching.process.wait()
+        watching.end()
     assert list(temporary.glob(f"{PREFIX}*")) == []
 
 
