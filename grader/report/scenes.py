@@ -27,6 +27,9 @@ MOST_ROWS = 320
 BUDGET = 900_000
 """Characters of all scenarios together, about; what a verdict rests on takes its share first."""
 
+_SHORT_NAME = 10
+"""Characters of a lane's name for which there is room on a phone."""
+
 _ROW, _MARK = 150, 90
 """Characters of markup that a line, and a mark, take besides their text."""
 
@@ -55,7 +58,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A scenario ready to be shown. ``plot`` is None where there is nothing to draw; ``left_out`` says what is missing."""
+    """A scenario ready to be shown.
+
+    ``plot`` is None where there is nothing to draw, ``wide`` says that its names are long, ``left_out`` what is missing.
+    """
 
     key: str
     name: str
@@ -65,6 +71,7 @@ class Scene:
     short: tuple[str, ...]
     plot: Markup | None
     names: Markup
+    wide: bool
     rows: tuple[Row, ...]
     left_out: tuple[str, ...]
 
@@ -136,6 +143,7 @@ def _scene(each: Recorded, key: str, checks: tuple[CheckResult, ...], share: int
         short=in_short(each.history),
         plot=plot_markup(chart, key, label) if chart else None,
         names=names_markup(chart) if chart else Markup(""),
+        wide=chart is not None and max(len(lane.name) for lane in chart.lanes) > _SHORT_NAME,
         rows=rows,
         left_out=tuple(line(text, 200) for text in left_out),
     )
