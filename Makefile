@@ -24,7 +24,7 @@ ONLY := $(if $(PART),--part $(PART)) $(if $(CHECK),--only $(CHECK))
 OUTPUT := $(REPORTS)/$(notdir $(abspath $(TARGET)))
 
 .DEFAULT_GOAL := help
-.PHONY: help grade class replay schedules run judge checks explain checkpoints doctor starter test check format bench bench-races zoo flaky mutants workflows gradescope prairielearn clean
+.PHONY: help grade watch class replay schedules run judge checks explain checkpoints doctor starter test check format bench bench-races zoo flaky mutants workflows gradescope prairielearn clean
 
 help: ## Show this list
 	@echo 'make grade                          grade starter/, the code that you edit'
@@ -34,8 +34,11 @@ help: ## Show this list
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
 
-grade: $(USE) ## Grade TARGET (PART=…, CHECK=… for less; DEEP=1 explores all)
-	@$(BIN)/python -m grader grade $(TARGET) --output $(OUTPUT) $(ONLY) $(if $(DEEP),--deep)
+grade: $(USE) ## Grade TARGET (PART=…, CHECK=… for less; DEEP=1 explores, VERBOSE=1 prints all)
+	@$(BIN)/python -m grader grade $(TARGET) --output $(OUTPUT) $(ONLY) $(if $(DEEP),--deep) $(if $(VERBOSE),--verbose)
+
+watch: $(USE) ## Grade TARGET, and again at each save what that can have changed (PART=…)
+	@$(BIN)/python -m grader watch $(TARGET) --output $(OUTPUT) $(if $(PART),--part $(PART))
 
 class: $(USE) ## Grade each folder in CLASS, then write REPORTS/grades.csv
 	@for folder in $(CLASS)/*/; do \
@@ -46,7 +49,7 @@ class: $(USE) ## Grade each folder in CLASS, then write REPORTS/grades.csv
 	@echo "$(REPORTS)/grades.csv"
 
 judge: $(USE) ## Judge the last run of TARGET again, without running anything
-	@$(BIN)/python -m grader judge $(OUTPUT)
+	@$(BIN)/python -m grader judge $(OUTPUT) $(if $(VERBOSE),--verbose)
 
 replay: $(USE) ## Run the schedule that broke CHECK again, a step at each Enter (PAUSE= runs on)
 	@$(BIN)/python -m grader replay $(OUTPUT) $(CHECK) $(if $(PAUSE),--pause)
@@ -54,7 +57,7 @@ replay: $(USE) ## Run the schedule that broke CHECK again, a step at each Enter 
 schedules: $(USE) ## Print the steps and the schedules of TARGET that a grade explores
 	@$(BIN)/python -m grader schedules $(TARGET)
 
-run: $(USE) ## Start PostgreSQL, the api-service and one worker of TARGET
+run: $(USE) ## Start PostgreSQL, the api-service and one worker of TARGET, with a live page
 	@$(BIN)/python -m grader run $(TARGET)
 
 checks: $(USE) ## List every check with its points

@@ -9,8 +9,12 @@ import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from grader.commands import watch
 
 from grader.commands import grade
 from grader.commands.ending import Ended, ended_by_signals
@@ -67,10 +71,14 @@ def _dispatch(options: argparse.Namespace, console: Console) -> int:
     match options.command:
         case "grade":
             return grade.grade(_grade_options(options), console)
+        case "watch":
+            from grader.commands import watch
+
+            return watch.watch(_watch_options(options), console)
         case "judge":
             from grader.commands import judge
 
-            return judge.judge(options.run, options.output, console, options.format)
+            return judge.judge(options.run, options.output, console, options.format, verbose=options.verbose)
         case "convert":
             from grader.commands import convert
 
@@ -128,6 +136,19 @@ def _grade_options(options: argparse.Namespace) -> grade.Options:
         deep=options.deep,
         server=_server(options),
         formats=options.format,
+        verbose=options.verbose,
+    )
+
+
+def _watch_options(options: argparse.Namespace) -> watch.Options:
+    from grader.commands import watch
+
+    return watch.Options(
+        folder=options.folder,
+        output=options.output or Path("reports") / options.folder.resolve().name,
+        part=options.part,
+        jobs=options.jobs,
+        server=_server(options),
     )
 
 
@@ -152,12 +173,21 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("--jobs", type=_positive, metavar="N", help="scenarios at a time (default: 4 a core)")
     grade.add_argument("--seed", type=int, metavar="N", help="makes titles, ids and orders repeatable")
     grade.add_argument("--deep", action="store_true", help="walk schedules until none is left (may take minutes)")
+    grade.add_argument("--verbose", action="store_true", help="print all that is known of every check")
     _format_option(grade, "write these too, beside report.json and report.html")
     _postgres_options(grade)
+
+    watch = commands.add_parser("watch", help="grade, and grade again what a saved file can have changed")
+    watch.add_argument("folder", type=Path, metavar="FOLDER", help="the submission")
+    watch.add_argument("--output", type=Path, metavar="DIR", help="where reports go (default: reports/NAME)")
+    watch.add_argument("--part", metavar="PART", help="the checks of one part alone: 2, 3a, 3b or x")
+    watch.add_argument("--jobs", type=_positive, metavar="N", help="scenarios at a time (default: 4 a core)")
+    _postgres_options(watch)
 
     judge = commands.add_parser("judge", help="judge a saved run again, without running anything")
     judge.add_argument("run", type=Path, metavar="RUN-DIR", help="what --output was when it was graded")
     judge.add_argument("--output", type=Path, metavar="DIR", help="where reports go (default: RUN-DIR)")
+    judge.add_argument("--verbose", action="store_true", help="print all that is known of every check")
     _format_option(judge, "write these too, beside report.json and report.html")
 
     convert = commands.add_parser("convert", help="write the report of a run in other formats")

@@ -140,15 +140,34 @@ def anchors(document: Path) -> frozenset[str]:
 
     Lower case, everything but letters, digits, spaces, hyphens and underscores left out, spaces to hyphens.
     """
+    return frozenset(anchor for _, _, anchor in _headings(document))
+
+
+@cache
+def section(read: str) -> str | None:
+    """The section that ``read`` (file and anchor) names, heading included, as Markdown; None where there is none."""
+    document, _, anchor = read.partition("#")
+    path = LABS / document
+    headings = _headings(path)
+    place = next((n for n, heading in enumerate(headings) if heading[2] == anchor), None)
+    if place is None:
+        return None
+    first, level, _ = headings[place]
+    end = next((number for number, other, _ in headings[place + 1 :] if other <= level), None)
+    return "\n".join(path.read_text(encoding="utf-8").splitlines()[first:end])
+
+
+def _headings(document: Path) -> list[tuple[int, int, str]]:
+    """Line (from 0), level and anchor of every heading."""
     if not document.is_file():
-        return frozenset()
-    found = set()
+        return []
+    found = []
     fenced = False
-    for line in document.read_text(encoding="utf-8").splitlines():
+    for number, line in enumerate(document.read_text(encoding="utf-8").splitlines()):
         if line.startswith("```"):
             fenced = not fenced
-        heading = re.match(r"#{1,6} +(.*?)\s*#*$", line)
+        heading = re.match(r"(#{1,6}) +(.*?)\s*#*$", line)
         if heading and not fenced:
-            kept = re.sub(r"[^\w\- ]", "", heading[1].lower())
-            found.add(kept.replace(" ", "-"))
-    return frozenset(found)
+            kept = re.sub(r"[^\w\- ]", "", heading[2].lower())
+            found.append((number, len(heading[1]), kept.replace(" ", "-")))
+    return found

@@ -155,6 +155,8 @@ class Report:
     notes: tuple[str, ...] = ()
     complete: bool = True
     """False when the run was asked for some of the checks only."""
+    machine: str = ""
+    """The machine that graded, in a line; empty where it was not noted."""
     schema: str = field(default="grader/report/1", init=False)
 
     @property

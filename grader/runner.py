@@ -35,9 +35,16 @@ class Progress(Protocol):
         """A check has its verdict; a later one for the same check replaces it."""
 
 
+LOOK_EVERY = 0.3
+"""Seconds at most between two calls of a runner's ``look``."""
+
+
 @dataclass(slots=True)
 class Runner:
-    """Runs what a selection of checks needs, and judges it."""
+    """Runs what a selection of checks needs, and judges it.
+
+    ``look`` is called now and then while scenarios run, in the caller's thread; what it raises ends the run.
+    """
 
     checks: Sequence[Check]
     around: Surroundings
@@ -48,6 +55,7 @@ class Runner:
     jobs: int
     progress: Progress
     measure_patience: Callable[[], float] = measure_patience
+    look: Callable[[], None] = lambda: None
     recordings: list[Recording] = field(default_factory=list)
     _moot: dict[str, threading.Event] = field(default_factory=dict)
     _ending: threading.Event = field(default_factory=threading.Event)
@@ -67,6 +75,18 @@ class Runner:
             self._run_all(scenarios_of(unclear), judge)
         return judge.results()
 
+    @property
+    def takes(self) -> dict[str, list[Take]]:
+        """What was recorded, by scenario, as it is judged."""
+        found: dict[str, list[Take]] = {}
+        for recording in self.recordings:
+            found.setdefault(recording.scenario, []).append(self._take(recording))
+        return found
+
+    def _take(self, recording: Recording) -> Take:
+        history = None if recording.error else History(recording.events, recording.patience)
+        return Take(history, recording.seconds, recording.error)
+
     def _is_unclear(self, judge: Judge, check: Check) -> bool:
         result = judge.results().get(check.id)
         return result is not None and result.verdict is Verdict.INCONCLUSIVE
@@ -83,7 +103,8 @@ class Runner:
                         if not self._is_moot(judge, scenario):
                             self._moot[scenario.name] = threading.Event()
                             running[pool.submit(self._record, scenario)] = scenario
-                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    done, _ = wait(running, LOOK_EVERY, return_when=FIRST_COMPLETED)
+                    self.look()
                     for future in done:
                         self._take_in(future.result(), judge)
                         del running[future]
@@ -97,9 +118,7 @@ class Runner:
 
     def _take_in(self, recording: Recording, judge: Judge) -> None:
         self.recordings.append(recording)
-        history = None if recording.error else History(recording.events, recording.patience)
-        take = Take(history, recording.seconds, recording.error)
-        judge.add(recording.scenario, take)
+        judge.add(recording.scenario, self._take(recording))
 
     def _tell(self, judge: Judge, told: dict[str, CheckResult]) -> None:
         for name, result in judge.results().items():

@@ -38,6 +38,7 @@ class Run:
     """The ids that the run was asked for."""
     complete: bool
     notes: tuple[str, ...]
+    machine: str = ""
 
 
 @dataclass(frozen=True, slots=True)

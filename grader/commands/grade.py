@@ -15,17 +15,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from grader.calibration import StallWatch
+from grader.calibration import StallWatch, describe_machine
 from grader.checkpoints import all_checks, select
 from grader.commands.reporting import publish
-from grader.commands.stage import ISOLATION, ServerChoice, stage
+from grader.commands.stage import ISOLATION, ServerChoice, Stage, stage
+from grader.declare import Check
 from grader.errors import BadCall, CannotGrade, EnvironmentFailed, GraderError
 from grader.history.recorder import Clock
 from grader.model import Refusal
 from grader.report import FILES, LiveProgress, write_refusal
 from grader.runner import Runner
 from grader.saved import Run, save
-from grader.submission import load_submission
+from grader.submission import Submission, load_submission
 
 OURS = ("run.json", "build.log", "history", *FILES)
 
@@ -43,6 +44,7 @@ class Options:
     deep: bool
     server: ServerChoice
     formats: Sequence[str] = ()
+    verbose: bool = False
 
 
 def grade(options: Options, console: Console) -> int:
@@ -64,14 +66,14 @@ def _refuse(options: Options, problem: CannotGrade | GraderError) -> None:
         return  # a slip of the pen leaves no folder behind
     refusal = Refusal(options.folder.resolve().name, str(problem), isinstance(problem, GraderError))
     with suppress(EnvironmentFailed):
-        for line in write_refusal(refusal, _cleared(options.output, keep=("build.log",)), options.formats):
+        for line in write_refusal(refusal, cleared(options.output, keep=("build.log",)), options.formats):
             print(f"grader: {line}", file=sys.stderr)
 
 
 def _grade(options: Options, console: Console) -> int:
     submission = load_submission(options.folder)
     checks = select(all_checks(), only=options.only, part=options.part)
-    output = _cleared(options.output)
+    output = cleared(options.output)
     started = datetime.now(UTC)
     clock = Clock()
     progress = LiveProgress(console)
@@ -99,7 +101,21 @@ def _grade(options: Options, console: Console) -> int:
             progress=progress,
         )
         results = runner.run()
-    run = Run(
+    run = describe(submission, there, runner, checks, started, clock.now())
+    save(output, run, runner.recordings)
+    return publish(run, checks, results, runner.takes, output, console, options.formats, verbose=options.verbose)
+
+
+def describe(
+    submission: Submission,
+    there: Stage,
+    runner: Runner,
+    checks: Sequence[Check],
+    started: datetime,
+    seconds: float,
+) -> Run:
+    """What is to be known of a run that judged ``checks``, began at ``started`` and took ``seconds``."""
+    return Run(
         lab=submission.lab,
         submission=submission.name,
         folder=str(submission.folder.resolve()),
@@ -108,13 +124,12 @@ def _grade(options: Options, console: Console) -> int:
         seed=runner.seed,
         patience=runner.around.patience,
         started_at=started.isoformat(timespec="seconds"),
-        duration_s=round(clock.now(), 2),
+        duration_s=round(seconds, 2),
         checks=tuple(check.id for check in checks),
         complete=len(checks) == len(all_checks()),
         notes=tuple(_notes(runner)),
+        machine=describe_machine(runner.around.patience),
     )
-    save(output, run, runner.recordings)
-    return publish(run, checks, results, output, console, options.formats)
 
 
 def default_jobs() -> int:
@@ -122,7 +137,7 @@ def default_jobs() -> int:
     return min(16, 4 * (os.cpu_count() or 1))
 
 
-def _cleared(folder: Path, keep: Sequence[str] = ()) -> Path:
+def cleared(folder: Path, keep: Sequence[str] = ()) -> Path:
     """The output folder, made if need be, without what an earlier run of ours left in it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

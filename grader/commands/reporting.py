@@ -9,9 +9,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from grader.declare import Check
+from grader.declare import Check, section
+from grader.judging import Take
 from grader.model import CheckResult, Outcome, Report
-from grader.report import BY_NAME, FORMATS, REFUSED, render_terminal, write_all
+from grader.report import BY_NAME, FORMATS, REFUSED, Recorded, render_html, render_terminal, write_all
 from grader.saved import Run
 
 EXIT_STATUS: Mapping[Outcome, int] = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.ERROR: 3}
@@ -21,12 +22,16 @@ def publish(
     run: Run,
     checks: Sequence[Check],
     results: Mapping[str, CheckResult],
+    takes: Mapping[str, Sequence[Take]],
     output: Path,
     console: Console,
     formats: Sequence[str] = (),
+    *,
+    verbose: bool = False,
 ) -> int:
     """Write every report, show the one for the terminal, and return the exit status.
 
+    ``takes`` are what the results were judged by, by scenario; ``verbose`` has the terminal show every check.
     ``formats`` come on top of what is always written. One that is in ``output`` from before is written anew, so that
     no two files of a run tell different stories.
     """
@@ -41,9 +46,15 @@ def publish(
         duration_s=run.duration_s,
         notes=run.notes,
         complete=run.complete,
+        machine=run.machine,
     )
+
+    def page(report: Report) -> str:
+        return render_html(report, recorded(checks, takes), reading(checks))
+
     wanted = [each for name, each in BY_NAME.items() if name in formats or (output / each.file).exists()]
-    problems = write_all(report, output, {**FORMATS, **{each.file: each.render for each in wanted}})
+    others = {each.file: each.render for each in wanted}
+    problems = write_all(report, output, {**FORMATS, "report.html": page, **others})
     with suppress(OSError):
         (output / REFUSED).unlink()
     render_terminal(
@@ -52,10 +63,28 @@ def publish(
         where=str(output),
         again=lambda check: again(run.submission, check),
         replay=lambda check: replay(run.submission, output, check),
+        verbose=verbose,
     )
     for problem in problems:
         console.print(problem, markup=False)
     return 3 if problems else EXIT_STATUS[report.outcome]
+
+
+def recorded(checks: Sequence[Check], takes: Mapping[str, Sequence[Take]]) -> list[Recorded]:
+    """Every recording of the scenarios that these checks were judged by, in the order of the checks."""
+    scenarios = dict.fromkeys(scenario for check in checks for scenario in check.on)
+    return [
+        Recorded(scenario.name, scenario.sentence, take.history, number)
+        for scenario in scenarios
+        for number, take in enumerate(takes.get(scenario.name, ()), start=1)
+        if take.history is not None
+    ]
+
+
+def reading(checks: Sequence[Check]) -> dict[str, str]:
+    """The sections of the lab that these checks name, as Markdown; none where the lab is not at hand."""
+    found = {check.read: section(check.read) for check in checks}
+    return {read: text for read, text in found.items() if text}
 
 
 def again(submission: str, check: str) -> str:

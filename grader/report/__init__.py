@@ -1,7 +1,7 @@
 """The report of a run: data first, then what people see.
 
-``write_all`` writes every file, ``BY_NAME`` has the formats of others; ``render_terminal`` prints; ``LiveProgress`` shows a run while it is under
-way. All of them see only ``grader.model``.
+``write_all`` writes every file, ``BY_NAME`` has the formats of others; ``render_terminal`` prints; ``LiveProgress``
+shows a run while it is under way. All of them see only ``grader.model`` and ``grader.history``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from grader.report.json_report import from_json, read_json, render_json, schema,
 from grader.report.lanes import draw_names, draw_step
 from grader.report.look import Look
 from grader.report.progress import LiveProgress
+from grader.report.scenes import Recorded
 from grader.report.terminal import render_terminal
 from grader.report.text import line
 
@@ -33,6 +34,7 @@ __all__ = [
     "Format",
     "LiveProgress",
     "Look",
+    "Recorded",
     "draw_names",
     "draw_step",
     "from_json",
