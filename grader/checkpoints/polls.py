@@ -30,15 +30,25 @@ class Rhythm:
     times: tuple[float, ...]
 
     @property
+    def gaps(self) -> list[float]:
+        """The times between two polls, in seconds, the shortest first."""
+        return sorted(b - a for a, b in pairwise(self.times))
+
+    @property
     def interval(self) -> float | None:
         """The median time between two polls, in seconds; None for fewer than three polls."""
-        gaps = [b - a for a, b in pairwise(self.times)]
-        return median(gaps) if len(gaps) >= 2 else None
+        return median(self.gaps) if len(self.gaps) >= 2 else None
 
     def fits(self, wanted: float, patience: float) -> bool:
-        """Whether the polls come at this interval; late is forgiven as far as the machine is slow."""
+        """Whether the polls come at this interval.
+
+        A busy machine makes some polls late, and none early: the usual one must not be early, the quickest quarter
+        not late (beyond what the machine needs).
+        """
         interval = self.interval
-        return interval is not None and 0.8 * wanted <= interval <= 1.3 * wanted + 0.1 * patience
+        if interval is None:
+            return False
+        return interval >= 0.8 * wanted and self.gaps[len(self.gaps) // 4] <= 1.3 * wanted + 0.1 * patience
 
     @property
     def words(self) -> str:

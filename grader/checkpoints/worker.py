@@ -18,7 +18,7 @@ from grader.history.recorder import PASSWORD_MARK
 from grader.history.tasks import Change, Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
-from grader.lab import Lab
+from grader.lab import Condition, Lab, any_of
 
 LAB = "labs/lab-03-worker-service.md"
 A = "worker-A"
@@ -60,8 +60,9 @@ def bad_settings(lab: Lab) -> None:
         elif value is not None:
             value = value.format(secret=lab.secret)
         workers.append(lab.start_worker(f"worker-{name}", changed={variable: value}, ready=False))
-    for worker in workers:
-        lab.comes(lab.has_exited(worker), timeout=5)
+    exits = [lab.has_exited(worker) for worker in workers]
+    all_gone = Condition("all to end", lambda board, now: all(e.holds(board, now) for e in exits))
+    lab.comes(all_gone, timeout=12)  # far more than they need: the machine may be busier than at the start
 
 
 @check(
@@ -160,7 +161,8 @@ def no_database(lab: Lab) -> None:
     """The worker starts while its database is out of reach, which comes back later."""
     worker = lab.start_worker(poll=0.5, database_up=False, ready=False)
     lab.note("database-gone")
-    lab.watch(0.7 * lab.patience)
+    # Its start may take long: what it says of itself, and then of the database, tells that it is over.
+    lab.comes(any_of((worker.says(lambda _line: True, times=2), lab.has_exited(worker))), timeout=6)
     worker.process.sample_usage()
     lab.watch(1.6)
     worker.process.sample_usage()

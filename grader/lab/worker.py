@@ -83,15 +83,15 @@ class Worker:
         instance = self._observer.board.services.get(self.name)
         return instance.looks if instance else 0
 
-    def says(self, speaks: Callable[[str], bool]) -> Condition:
-        """From now on it wrote a line of which this holds."""
+    def says(self, speaks: Callable[[str], bool], times: int = 1) -> Condition:
+        """From now on it wrote so many lines of which this holds."""
         self._observer.look()
         instance = self._observer.board.services.get(self.name)
         known = len(instance.log) if instance else 0
 
         def holds(board: Board, _now: float) -> bool:
             instance = board.services.get(self.name)
-            return instance is not None and any(speaks(text) for text in instance.log[known:])
+            return instance is not None and sum(speaks(text) for text in instance.log[known:]) >= times
 
         return Condition(f"{self.name} to say so", holds, by=self.name)
 

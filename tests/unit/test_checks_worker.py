@@ -133,6 +133,17 @@ def test_the_two_statements_of_a_poll_may_be_as_far_apart_as_a_busy_machine_make
     assert kept(rounds(1.0, within=0.4), rounds(0.25)).verdict is PASS
 
 
+def test_polls_that_a_busy_machine_makes_late_now_and_then_keep_the_interval() -> None:
+    quarter = Story().start(A).note("idle-begins", 1.0).note("idle-ends", 6.0)
+    for at in (1.1, 1.36, 2.4, 2.66, 3.9, 4.8, 5.06, 5.9):
+        quarter.step(A, at, POLL)
+    assert kept(rounds(1.0), quarter).verdict is PASS
+
+
+def test_polls_that_all_come_late_do_not_keep_the_interval() -> None:
+    assert kept(rounds(2.0), rounds(0.5)).verdict is FAIL
+
+
 def test_an_interval_that_does_not_follow_its_setting_fails() -> None:
     assert kept(rounds(1.0), rounds(1.0)).verdict is FAIL
 
