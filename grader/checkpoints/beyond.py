@@ -13,7 +13,7 @@ from grader.checkpoints.shutdown import finishes_the_task_in_hand
 from grader.checkpoints.worker import BUSY_SHARE, LAB, A, processes
 from grader.declare import check, scenario
 from grader.history.events import Moment
-from grader.history.tasks import Story
+from grader.history.tasks import Change, Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.lab import Condition, Lab, Task, Worker
@@ -130,6 +130,8 @@ def _after_sleep(history: History, stopped: Moment) -> Judgement:
     if not takeover and story.completions[0].service == service:
         need(None, "the task was done before the worker slept")
     late = [c for c in story.changes if c.service == service and c.at > woken.at]
+    if late and _recovers(story, late[0]):
+        need(None, "the worker that took the task over gave no sign of life for longer than the timeout")
     if late:
         return broken(
             *proof,
@@ -144,6 +146,13 @@ def _after_sleep(history: History, stopped: Moment) -> Judgement:
     if not awake.detail["seen"]:
         need(None, "the sleeper was not seen to go on after it was woken")
     return holds("it woke up, and left the task to the one that took it over", *proof)
+
+
+def _recovers(story: Story, change: Change) -> bool:
+    """Whether a change takes the task from somebody who was silent for so long that anybody may."""
+    last = max(c.at for c in story.changes if c.at < change.at)
+    is_end = change.after("status") in ("completed", "failed")
+    return not is_end and change.at - last > SLEEP_TIMEOUT
 
 
 def _moment_of(history: History, name: str, story: Story) -> Moment | None:
