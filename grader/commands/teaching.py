@@ -24,6 +24,9 @@ EXAMPLES: Mapping[str, str] = MappingProxyType(
   grader grade starter --only 3a.starts 3a.sigint
   grader grade ada --output reports/ada --format junit,gradescope
   grader grade ada --seed 4711                   the same titles, ids and orders again""",
+        "watch": """\
+  grader watch starter                           grade again at each save, until Ctrl-C
+  grader watch starter --part 3a                 one exercise""",
         "judge": """\
   grader judge reports/ada                       after a check or its points were changed
   grader judge reports/ada --output reports/new  and keep the old report""",
