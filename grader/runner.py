@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from grader.calibration import StallWatch
+from grader.calibration import StallWatch, measure_patience
 from grader.checkpoints import scenarios_of
 from grader.declare import Check, Scenario
 from grader.errors import GraderError
@@ -54,6 +54,7 @@ class Runner:
     seed: int
     jobs: int
     progress: Progress
+    measure_patience: Callable[[], float] = measure_patience
     look: Callable[[], None] = lambda: None
     recordings: list[Recording] = field(default_factory=list)
     _moot: dict[str, threading.Event] = field(default_factory=dict)
@@ -68,6 +69,9 @@ class Runner:
         self._run_all(_longest_first(scenarios_of(self.checks)), judge)
         unclear = [c for c in self.checks if self._is_unclear(judge, c)]
         if unclear:
+            # A load that came since the start may be why: this time the machine is taken as it is now.
+            patience = max(self.around.patience, self.measure_patience())
+            self.around = replace(self.around, patience=patience)
             self._run_all(scenarios_of(unclear), judge)
         return judge.results()
 
@@ -80,7 +84,7 @@ class Runner:
         return found
 
     def _take(self, recording: Recording) -> Take:
-        history = None if recording.error else History(recording.events, self.around.patience)
+        history = None if recording.error else History(recording.events, recording.patience)
         return Take(history, recording.seconds, recording.error)
 
     def _is_unclear(self, judge: Judge, check: Check) -> bool:
@@ -146,7 +150,7 @@ class Runner:
             stop_listening()
         seconds = round(self.clock.now() - start, 3)
         self.progress.scenario_ended(scenario.name, seconds)
-        return Recording(scenario.name, recorder.events(), seconds, error)
+        return Recording(scenario.name, recorder.events(), seconds, error, self.around.patience)
 
     def _drive(self, scenario: Scenario, recorder: Recorder) -> None:
         moot = self._moot[scenario.name]

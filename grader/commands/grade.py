@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,19 +20,20 @@ from grader.checkpoints import all_checks, select
 from grader.commands.reporting import publish
 from grader.commands.stage import ISOLATION, ServerChoice, Stage, stage
 from grader.declare import Check
-from grader.errors import EnvironmentFailed
+from grader.errors import BadCall, CannotGrade, EnvironmentFailed, GraderError
 from grader.history.recorder import Clock
-from grader.report import LiveProgress
+from grader.model import Refusal
+from grader.report import FILES, LiveProgress, write_refusal
 from grader.runner import Runner
 from grader.saved import Run, save
 from grader.submission import Submission, load_submission
 
-OURS = ("run.json", "report.json", "report.html", "build.log", "history")
+OURS = ("run.json", "build.log", "history", *FILES)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the call asks for; ``jobs`` and ``seed`` are chosen when None."""
+    """What the call asks for; ``jobs`` and ``seed`` are chosen when None, ``formats`` come on top of the usual ones."""
 
     folder: Path
     output: Path
@@ -41,11 +43,34 @@ class Options:
     seed: int | None
     deep: bool
     server: ServerChoice
+    formats: Sequence[str] = ()
     verbose: bool = False
 
 
 def grade(options: Options, console: Console) -> int:
-    """Grade one submission; the exit status. Raises CannotGrade, GraderError or Ended."""
+    """Grade one submission; the exit status. Raises CannotGrade, GraderError or Ended.
+
+    Where there is nothing to report on, the output folder says why.
+    """
+    try:
+        return _grade(options, console)
+    except BadCall:
+        raise
+    except (CannotGrade, GraderError) as problem:
+        _refuse(options, problem)
+        raise
+
+
+def _refuse(options: Options, problem: CannotGrade | GraderError) -> None:
+    if not options.folder.exists():
+        return  # a slip of the pen leaves no folder behind
+    refusal = Refusal(options.folder.resolve().name, str(problem), isinstance(problem, GraderError))
+    with suppress(EnvironmentFailed):
+        for line in write_refusal(refusal, cleared(options.output, keep=("build.log",)), options.formats):
+            print(f"grader: {line}", file=sys.stderr)
+
+
+def _grade(options: Options, console: Console) -> int:
     submission = load_submission(options.folder)
     checks = select(all_checks(), only=options.only, part=options.part)
     output = cleared(options.output)
@@ -78,7 +103,7 @@ def grade(options: Options, console: Console) -> int:
         results = runner.run()
     run = describe(submission, there, runner, checks, started, clock.now())
     save(output, run, runner.recordings)
-    return publish(run, checks, results, runner.takes, output, console, verbose=options.verbose)
+    return publish(run, checks, results, runner.takes, output, console, options.formats, verbose=options.verbose)
 
 
 def describe(
@@ -112,11 +137,11 @@ def default_jobs() -> int:
     return min(16, 4 * (os.cpu_count() or 1))
 
 
-def cleared(folder: Path) -> Path:
+def cleared(folder: Path, keep: Sequence[str] = ()) -> Path:
     """The output folder, made if need be, without what an earlier run of ours left in it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in OURS:
+        for name in set(OURS) - set(keep):
             path = folder / name
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -11,7 +12,7 @@ from rich.console import Console
 from grader.declare import Check, section
 from grader.judging import Take
 from grader.model import CheckResult, Outcome, Report
-from grader.report import FORMATS, Recorded, render_html, render_terminal, write_all
+from grader.report import BY_NAME, FORMATS, REFUSED, Recorded, render_html, render_terminal, write_all
 from grader.saved import Run
 
 EXIT_STATUS: Mapping[Outcome, int] = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.ERROR: 3}
@@ -24,12 +25,15 @@ def publish(
     takes: Mapping[str, Sequence[Take]],
     output: Path,
     console: Console,
+    formats: Sequence[str] = (),
     *,
     verbose: bool = False,
 ) -> int:
     """Write every report, show the one for the terminal, and return the exit status.
 
     ``takes`` are what the results were judged by, by scenario; ``verbose`` has the terminal show every check.
+    ``formats`` come on top of what is always written. One that is in ``output`` from before is written anew, so that
+    no two files of a run tell different stories.
     """
     report = Report(
         lab=run.lab,
@@ -48,7 +52,11 @@ def publish(
     def page(report: Report) -> str:
         return render_html(report, recorded(checks, takes), reading(checks))
 
-    problems = write_all(report, output, {**FORMATS, "report.html": page})
+    wanted = [each for name, each in BY_NAME.items() if name in formats or (output / each.file).exists()]
+    others = {each.file: each.render for each in wanted}
+    problems = write_all(report, output, {**FORMATS, "report.html": page, **others})
+    with suppress(OSError):
+        (output / REFUSED).unlink()
     render_terminal(
         report,
         console,

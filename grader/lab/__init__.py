@@ -16,7 +16,7 @@ from grader.history.timeline import SCENARIO_OVER, History
 from grader.lab.api import Answer, Api
 from grader.lab.held import HeldWorker
 from grader.lab.tasks import Task, title
-from grader.lab.waiting import Cancelled, Condition, GaveUp, Observer
+from grader.lab.waiting import Cancelled, Condition, GaveUp, Observer, any_of
 from grader.lab.worker import Worker
 from grader.postgres import ScenarioDatabase
 from grader.run_folder import RunFolder
@@ -35,6 +35,7 @@ __all__ = [
     "Surroundings",
     "Task",
     "Worker",
+    "any_of",
 ]
 
 FAR_AWAY = 3600.0
