@@ -245,8 +245,15 @@ def test_the_ticks_of_the_axis_are_round_and_apart() -> None:
     for end in (0.5, 3.0, 42.0, 900.0):
         scale = Scale.over(0.0, end, [end / 3, end / 2])
         places = [scale.at(tick) for tick in scale.ticks()]
-        assert 2 <= len(places) <= 10
-        assert min(b - a for a, b in pairwise(places)) >= 7
+        assert 2 <= len(places) <= 12
+        assert places == sorted(places)
+        assert min(b - a for a, b in pairwise(places)) >= 8
+
+
+def test_where_busy_moments_are_drawn_wider_the_ticks_are_finer() -> None:
+    ticks = Scale.over(0.0, 60.0, [1 + n / 100 for n in range(40)]).ticks()
+    assert [tick for tick in ticks if 1 < tick < 1.4]
+    assert all(round(tick, 2) == tick for tick in ticks)
 
 
 def test_an_axis_of_no_length_has_places_all_the_same() -> None:

@@ -13,8 +13,8 @@ LEFT, RIGHT = 0.6, 92.0
 """Per cent of the width that the axis takes; the rest is for words behind the last mark."""
 
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 300.0)
-_MOST_TICKS = 9
-_TICKS_APART = 7.0
+_TICKS_APART = 8.0
+_MOST_LOOKED_AT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +47,18 @@ class Scale:
         return min(1.0, (index - 1 + within) / (len(fences) - 1))
 
     def ticks(self) -> tuple[float, ...]:
-        """Round times for the axis, in seconds, with room for their words."""
+        """Round times for the axis, in seconds, with room for their words: finer ones where busy moments are wide."""
         length = self.end - self.start
-        step = next((s for s in _STEPS if length / s <= _MOST_TICKS), _STEPS[-1])
-        first = int(self.start / step) + 1
         found: list[float] = []
-        for number in range(first, int(self.end / step) + 1):
-            at = round(number * step, 3)
-            if not found or self.at(at) - self.at(found[-1]) >= _TICKS_APART:
-                found.append(at)
-        return tuple(found)
+        for step in reversed(_STEPS):
+            if length / step > _MOST_LOOKED_AT:
+                break
+            for number in range(int(self.start / step), int(self.end / step) + 1):
+                at = round(number * step, 3)
+                inside = self.start <= at <= self.end
+                if inside and all(abs(self.at(at) - self.at(other)) >= _TICKS_APART for other in found):
+                    found.append(at)
+        return tuple(sorted(found))
 
 
 def near(times: tuple[float, ...], at: float, tolerance: float = 2e-6) -> bool:
