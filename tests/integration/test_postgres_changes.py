@@ -8,6 +8,7 @@ import psycopg
 
 from grader.history.recorder import Clock
 from grader.postgres import ScenarioDatabase, Server
+from grader.postgres.template import FIRST_ID
 
 
 def second_connection(server: Server, database: ScenarioDatabase) -> psycopg.Connection[Any]:
@@ -22,7 +23,7 @@ def test_insert_update_and_delete_are_told_with_whole_rows(
     service.execute("DELETE FROM tasks")
     insert, update, delete = database.read_changes()
     assert (insert.operation, update.operation, delete.operation) == ("insert", "update", "delete")
-    assert insert.task == update.task == delete.task == "1"
+    assert insert.task == update.task == delete.task == str(FIRST_ID)
     assert insert.before is None
     assert insert.after is not None
     assert insert.after["payload"] == {"a": [1, None]}
@@ -123,8 +124,9 @@ def test_copy_merge_and_upsert_are_audited(database: ScenarioDatabase, service: 
         "MERGE INTO tasks USING (VALUES ('copied')) v(t) ON title = t WHEN MATCHED THEN UPDATE SET type = 'merged'"
     )
     service.execute(
-        "INSERT INTO tasks (id, title) OVERRIDING SYSTEM VALUE VALUES (1, 'x')"
-        " ON CONFLICT (id) DO UPDATE SET type = 'up'"
+        "INSERT INTO tasks (id, title) OVERRIDING SYSTEM VALUE VALUES (%s, 'x')"
+        " ON CONFLICT (id) DO UPDATE SET type = 'up'",
+        (FIRST_ID,),
     )
     assert [c.operation for c in database.read_changes()] == ["insert", "update", "update"]
 

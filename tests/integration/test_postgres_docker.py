@@ -17,6 +17,7 @@ from grader.errors import EnvironmentFailed
 from grader.history.recorder import Clock
 from grader.postgres import DEFAULT_IMAGE, Databases, start_server
 from grader.postgres.engine import find_engine
+from grader.postgres.template import FIRST_ID
 from grader.run_folder import CONTAINER_LABEL, remove_leftovers, run_folder
 
 ENGINE = find_engine()
@@ -58,7 +59,7 @@ def test_a_container_serves_a_run_and_is_gone_afterwards(image: str, client: doc
             with Databases(server, run, Clock()) as databases:
                 databases.prepare([])
                 with closing(databases.create("x")) as database:
-                    assert database.insert_tasks([{"title": "x"}]) == ["1"]
+                    assert database.insert_tasks([{"title": "x"}]) == [str(FIRST_ID)]
                     [change] = database.read_changes()
                     assert change.committed_at >= change.at
             with server.connect() as connection:

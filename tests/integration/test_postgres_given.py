@@ -13,6 +13,7 @@ import pytest
 from grader.errors import BadCall, EnvironmentFailed
 from grader.history.recorder import Clock
 from grader.postgres import Databases, Login, Server, start_server
+from grader.postgres.template import FIRST_ID
 from grader.run_folder import RunFolder, run_folder
 
 
@@ -38,7 +39,7 @@ def test_a_given_server_is_used_and_left_as_it_was(embedded_server: Server, run:
             with Databases(server, own, Clock()) as databases:
                 databases.prepare([])
                 with closing(databases.create("x")) as database:
-                    assert database.insert_tasks([{"title": "x"}]) == ["1"]
+                    assert database.insert_tasks([{"title": "x"}]) == [str(FIRST_ID)]
                 databases.create("left open")
         assert own.id not in names_of_runs(embedded_server)
 
@@ -73,7 +74,7 @@ def test_what_a_killed_grader_left_is_dropped_by_the_next_and_living_runs_are_sp
         assert {run.id, own.id} <= names_of_runs(embedded_server)
         assert dead not in names_of_runs(embedded_server)
     with closing(databases.create("still works")) as database:
-        assert database.insert_tasks([{"title": "x"}]) == ["1"]
+        assert database.insert_tasks([{"title": "x"}]) == [str(FIRST_ID)]
 
 
 def test_a_role_without_power_is_refused_by_name(embedded_server: Server) -> None:

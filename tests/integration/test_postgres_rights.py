@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from grader.postgres import Databases, ScenarioDatabase, Server
+from grader.postgres.template import FIRST_ID
 
 REFUSED = [
     # the table's definition
@@ -263,7 +264,7 @@ def test_code_that_runs_when_the_grader_reads_has_a_readers_rights(
     )
     with closing(databases.create("trojan")) as database:
         ids = database.insert_tasks([{"title": "x"}, {"title": "y"}])
-        assert list(database.tasks()) == list(database.tasks()) == ids == ["1", "2"]
+        assert list(database.tasks()) == list(database.tasks()) == ids == [str(FIRST_ID), str(FIRST_ID + 1)]
         assert [change.task for change in database.read_changes()] == ids
 
 

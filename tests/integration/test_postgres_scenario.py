@@ -12,6 +12,7 @@ import pytest
 
 from grader.errors import BadSubmission, EnvironmentFailed
 from grader.postgres import ScenarioDatabase, Server
+from grader.postgres.template import FIRST_ID
 
 
 def moment(row: dict[str, Any] | None, column: str) -> datetime:
@@ -31,7 +32,7 @@ def test_inserted_tasks_come_back_in_order_with_defaults(database: ScenarioDatab
             {"title": "c", "status": "processing", "assigned_worker": "w", "age": 5.0, "updated_age": 3.0},
         ]
     )
-    assert ids == ["1", "2", "3"]
+    assert ids == [str(FIRST_ID + number) for number in range(3)]
     first, second, third = (database.task(task) for task in ids)
     assert first is not None
     assert second is not None
@@ -43,7 +44,7 @@ def test_inserted_tasks_come_back_in_order_with_defaults(database: ScenarioDatab
     assert (second["payload"], second["type"], second["description"]) == ({"fail": True}, "email", "d")
     assert (third["status"], third["assigned_worker"]) == ("processing", "w")
     assert (moment(third, "updated_at") - moment(third, "created_at")).total_seconds() == pytest.approx(2)
-    assert database.tasks().keys() == {"1", "2", "3"}
+    assert database.tasks().keys() == set(ids)
     assert database.task("4") is None
 
 

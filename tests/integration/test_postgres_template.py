@@ -11,6 +11,7 @@ import pytest
 from grader.errors import BadSubmission
 from grader.history.recorder import Clock
 from grader.postgres import Databases, Server
+from grader.postgres.template import FIRST_ID
 from grader.run_folder import run_folder
 
 TASKS = """
@@ -189,7 +190,7 @@ def test_databases_are_made_from_many_threads_and_know_nothing_of_each_other(dat
         for database in made:
             stack.callback(database.close)
         ids = list(threads.map(lambda database: database.insert_tasks([{"title": database.name}]), made))
-        assert ids == [["1"]] * 8
+        assert ids == [[str(FIRST_ID)]] * 8
         assert all(len(database.read_changes()) == 1 for database in made)
         assert len({database.name for database in made}) == 8
 

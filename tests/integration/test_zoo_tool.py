@@ -82,6 +82,7 @@ def test_what_is_not_in_the_zoo_is_refused(tmp_path: Path, capsys: pytest.Captur
 def test_verdicts_that_stay_are_bounded_and_their_histories_go(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    before = set(psutil.Process().children())
     arguments = ["--runs", "2", "--entries", "flow-without-states", *CHECKS, "--busy", "1"]
     assert flaky.main([*arguments, "--output", str(tmp_path)]) == 0
     said = capsys.readouterr().out
@@ -92,4 +93,4 @@ def test_verdicts_that_stay_are_bounded_and_their_histories_go(
     assert (folder / "run-02" / "report.json").is_file()
     assert not (folder / "run-02" / "history").exists()
     assert json.loads((tmp_path / "flaky.json").read_text())["changed"] == []
-    assert not psutil.Process().children()
+    assert set(psutil.Process().children()) <= before
