@@ -13,7 +13,7 @@ from grader.model import (
     Report,
     Verdict,
 )
-from grader.report import Recorded, render_html
+from grader.report import Advice, Recorded, render_html
 from tests.unit.histories import Story
 
 HOSTILE = (
@@ -93,7 +93,13 @@ def whole(text: str = "") -> str:
         Recorded("stopped", f"The worker gets a signal.{text}", stopped(False).history()),
         Recorded("finishes", f"The same, handled.{text}", nasty.history()),
     ]
-    return render_html(_report(checks, text), recorded, {READ: LAB})
+    advice = {
+        check.id: Advice(
+            f"make grade CHECK={check.id}{text}", f"make replay CHECK={check.id}{text}", "It matters.", ("A.",)
+        )
+        for check in checks
+    }
+    return render_html(_report(checks, text), recorded, {READ: LAB}, advice)
 
 
 def perfect() -> str:
