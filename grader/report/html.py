@@ -26,7 +26,7 @@ from grader.report.text import Limits, cleaned, line
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-_LIMITS = Limits(line=400, block=3_000, attachment=30_000, statement=4_500)
+_LIMITS = Limits(line=400, block=2_000, attachment=30_000, statement=4_500)
 """With what ``scenes`` allows itself, these keep the largest page of forty checks below 1.5 MB."""
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})

@@ -111,8 +111,15 @@ def perfect() -> str:
 
 def largest() -> str:
     """A page of forty checks and forty scenarios with much more in them than fits."""
+    proof = tuple(Evidence(n / 10, " long" * 200, "worker-A") for n in range(12))
     checks = [
-        result(f"3a.check-{n}", Verdict.FAIL if n % 4 == 0 else Verdict.PASS, " long" * 800, scenario=f"busy_{n}")
+        result(
+            f"3a.check-{n}",
+            Verdict.FAIL if n % 4 else Verdict.PASS,
+            " long" * 800,
+            scenario=f"busy_{n}",
+            evidence=proof,
+        )
         for n in range(40)
     ]
     recorded = [Recorded(f"busy_{n}", "Much happens.", _busy().history()) for n in range(40)]
