@@ -9,10 +9,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from grader.checkpoints.explanation import explain
 from grader.declare import Check, section
 from grader.judging import Take
 from grader.model import CheckResult, Outcome, Report
-from grader.report import BY_NAME, FORMATS, REFUSED, Recorded, render_html, render_terminal, write_all
+from grader.report import BY_NAME, FORMATS, REFUSED, Advice, Recorded, render_html, render_terminal, write_all
 from grader.saved import Run
 
 EXIT_STATUS: Mapping[Outcome, int] = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.ERROR: 3}
@@ -50,7 +51,7 @@ def publish(
     )
 
     def page(report: Report) -> str:
-        return render_html(report, recorded(checks, takes), reading(checks))
+        return render_html(report, recorded(checks, takes), reading(checks), advice(run, checks, output))
 
     wanted = [each for name, each in BY_NAME.items() if name in formats or (output / each.file).exists()]
     others = {each.file: each.render for each in wanted}
@@ -85,6 +86,19 @@ def reading(checks: Sequence[Check]) -> dict[str, str]:
     """The sections of the lab that these checks name, as Markdown; none where the lab is not at hand."""
     found = {check.read: section(check.read) for check in checks}
     return {read: text for read, text in found.items() if text}
+
+
+def advice(run: Run, checks: Sequence[Check], output: Path) -> dict[str, Advice]:
+    """What is known of each check besides its result, by id."""
+    return {
+        check.id: Advice(
+            again=again(run.submission, check.id),
+            replay=replay(run.submission, output, check.id),
+            why=check.why,
+            faults=explain(check).faults,
+        )
+        for check in checks
+    }
 
 
 def again(submission: str, check: str) -> str:

@@ -16,7 +16,7 @@ from grader.report.foreign import read_graded
 from grader.report.formats import BY_NAME, REFUSED, Format, write_refusal
 from grader.report.github import without_commands
 from grader.report.gradebook import Entry, render_gradebook
-from grader.report.html import render_html, write_html
+from grader.report.html import Advice, render_html, write_html
 from grader.report.json_report import from_json, read_json, render_json, schema, to_json, write_json
 from grader.report.lanes import draw_names, draw_step
 from grader.report.look import Look
@@ -30,6 +30,7 @@ __all__ = [
     "FILES",
     "FORMATS",
     "REFUSED",
+    "Advice",
     "Entry",
     "Format",
     "LiveProgress",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -20,21 +21,40 @@ from grader.report.chart import legend_markup, symbols_markup
 from grader.report.files import write_atomically
 from grader.report.reading import sections
 from grader.report.scenes import Recorded, Scene, scenes
-from grader.report.text import Limits, cleaned
+from grader.report.text import Limits, cleaned, line
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-_LIMITS = Limits(line=400, block=3_000, attachment=30_000, statement=4_500)
+_LIMITS = Limits(line=400, block=2_000, attachment=30_000, statement=4_500)
 """With what ``scenes`` allows itself, these keep the largest page of forty checks below 1.5 MB."""
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+_NO_ADVICE: Mapping[str, Advice] = MappingProxyType({})
 
 
-def render_html(report: Report, recorded: Sequence[Recorded] = (), reading: Mapping[str, str] = _NOTHING) -> str:
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What there is to say of a check besides its result: the command that runs it again, the one that replays its
+    counterexample, why it matters, and the faults that it is known to find.
+    """
+
+    again: str
+    replay: str
+    why: str
+    faults: tuple[str, ...]
+
+
+def render_html(
+    report: Report,
+    recorded: Sequence[Recorded] = (),
+    reading: Mapping[str, str] = _NOTHING,
+    advice: Mapping[str, Advice] = _NO_ADVICE,
+) -> str:
     """The whole page. Every text of the report is escaped; none of them can reach the style, the script or a link.
 
-    ``recorded`` are the scenarios to be drawn; ``reading`` the Markdown of the lab's sections, by file and anchor.
+    ``recorded`` are the scenarios to be drawn; ``reading`` the Markdown of the lab's sections, by file and anchor;
+    ``advice`` what is known of the checks, by id.
     """
     css, js = _ours("report.css"), _ours("report.js")
     shown = cleaned(report, _LIMITS)
@@ -56,6 +76,7 @@ def render_html(report: Report, recorded: Sequence[Recorded] = (), reading: Mapp
             places=places,
             others=[s for name, group in drawn.items() if name not in places for s in group],
             sections=sections(reading),
+            advice={id: _cleaned(each) for id, each in advice.items()},
             symbols=symbols_markup() if drawn else "",
             legend=legend_markup() if any(s.plot for group in drawn.values() for s in group) else "",
             css=css,
@@ -69,6 +90,11 @@ def render_html(report: Report, recorded: Sequence[Recorded] = (), reading: Mapp
 def write_html(report: Report, path: Path) -> None:
     """Write the page to ``path``: whole, or not at all. Raises OSError."""
     write_atomically(path, render_html(report))
+
+
+def _cleaned(advice: Advice) -> Advice:
+    """The commands hold names of folders."""
+    return replace(advice, again=line(advice.again), replay=line(advice.replay))
 
 
 def _places(report: Report, drawn: Mapping[str, Sequence[Scene]]) -> dict[str, str]:

@@ -24,11 +24,14 @@ from grader.report.text import line
 MOST_ROWS = 320
 """Lines of a scenario in which something failed."""
 
-BUDGET = 900_000
+BUDGET = 750_000
 """Characters of all scenarios together, about; what a verdict rests on takes its share first."""
 
 _SHORT_NAME = 10
 """Characters of a lane's name for which there is room on a phone."""
+
+_LARGER = 6
+"""How many times the average a scenario may take that a failed check rests on."""
 
 _ROW, _MARK = 150, 90
 """Characters of markup that a line, and a mark, take besides their text."""
@@ -94,7 +97,8 @@ def scenes(report: Report, recorded: Sequence[Recorded], budget: int = BUDGET) -
     for place, number in enumerate(order):
         each = recorded[number]
         checks = users.get(each.name, ())
-        share = budget if _matters(checks) else budget // (len(order) - place)
+        average = budget // (len(order) - place)
+        share = min(budget, _LARGER * average) if _matters(checks) else average
         scene, size = _scene(each, f"s{number}", checks, share)
         budget = max(budget - size, 0)
         made[number] = scene
@@ -134,6 +138,8 @@ def _scene(each: Recorded, key: str, checks: tuple[CheckResult, ...], share: int
     name = line(each.name, 80)
     label = f"timeline of {name.replace('_', ' ')}"
     rows = tuple(Row(n, told[n], _rests_on(proof, told[n])) for n in numbers)
+    plot = plot_markup(chart, key, label) if chart else None
+    size = sum(_ROW + len(row.happening.text) for row in rows) + len(plot or "")
     scene = Scene(
         key=key,
         name=name,
@@ -141,7 +147,7 @@ def _scene(each: Recorded, key: str, checks: tuple[CheckResult, ...], share: int
         take=each.take,
         checks=checks,
         short=in_short(each.history),
-        plot=plot_markup(chart, key, label) if chart else None,
+        plot=plot,
         names=names_markup(chart) if chart else Markup(""),
         wide=chart is not None and max(len(lane.name) for lane in chart.lanes) > _SHORT_NAME,
         rows=rows,

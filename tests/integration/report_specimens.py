@@ -13,7 +13,7 @@ from grader.model import (
     Report,
     Verdict,
 )
-from grader.report import Recorded, render_html
+from grader.report import Advice, Recorded, render_html
 from tests.unit.histories import Story
 
 HOSTILE = (
@@ -93,7 +93,13 @@ def whole(text: str = "") -> str:
         Recorded("stopped", f"The worker gets a signal.{text}", stopped(False).history()),
         Recorded("finishes", f"The same, handled.{text}", nasty.history()),
     ]
-    return render_html(_report(checks, text), recorded, {READ: LAB})
+    advice = {
+        check.id: Advice(
+            f"make grade CHECK={check.id}{text}", f"make replay CHECK={check.id}{text}", "It matters.", ("A.",)
+        )
+        for check in checks
+    }
+    return render_html(_report(checks, text), recorded, {READ: LAB}, advice)
 
 
 def perfect() -> str:
@@ -105,8 +111,15 @@ def perfect() -> str:
 
 def largest() -> str:
     """A page of forty checks and forty scenarios with much more in them than fits."""
+    proof = tuple(Evidence(n / 10, " long" * 200, "worker-A") for n in range(12))
     checks = [
-        result(f"3a.check-{n}", Verdict.FAIL if n % 4 == 0 else Verdict.PASS, " long" * 800, scenario=f"busy_{n}")
+        result(
+            f"3a.check-{n}",
+            Verdict.FAIL if n % 4 else Verdict.PASS,
+            " long" * 800,
+            scenario=f"busy_{n}",
+            evidence=proof,
+        )
         for n in range(40)
     ]
     recorded = [Recorded(f"busy_{n}", "Much happens.", _busy().history()) for n in range(40)]

@@ -208,6 +208,15 @@ def test_in_short_says_what_became_of_the_task_and_what_was_logged() -> None:
     assert "Task 1 became completed 0.50 s after the signal, by worker-A." in said
 
 
+def test_in_short_names_what_was_left_behind_and_counts_from_the_last_of_several_claims() -> None:
+    story = Story().start("worker-A").insert("1", 1.0).insert("2", 1.0).claim("1", 1.1, "worker-A")
+    story.claim("2", 1.2, "worker-A").signal("worker-A", "SIGTERM", 1.25).exit("worker-A", 1.26, -15)
+    story.add(ChildrenLeft(at=1.27, service="worker-A", commands=("/bin/sh -c x", "/usr/bin/python3 -m worker")))
+    [said] = in_short(story.note("scenario-over", 2.0).history())
+    assert "with tasks 1, 2 in hand, 50 ms after the last claim" in said
+    assert "and left a process behind that lived on: python3 -m worker," in said
+
+
 def test_in_short_says_when_a_process_does_not_end() -> None:
     story = Story().start("worker-A").signal("worker-A", "SIGTERM", 1.0).note("scenario-over", 11.0)
     [said] = in_short(story.history())

@@ -21,7 +21,7 @@ from grader.model import (
     Report,
     Verdict,
 )
-from grader.report import render_html, write_html
+from grader.report import Advice, render_html, write_html
 
 NASTY = "</style></pre><script>alert(1)</script>{{ 7*7 }}\" onload='x' \x1b[31m\x00\u202e"
 SPELLED = "</style></pre><script>alert(1)</script>{{ 7*7 }}\" onload='x' \\x00\\u202e"
@@ -158,6 +158,27 @@ def test_a_counterexample_without_steps_still_says_which_rule_broke() -> None:
     assert page.open == []
     assert "rule x" in page.text
     assert "seen again" not in page.text
+
+
+def test_what_is_known_of_a_check_stands_with_its_result() -> None:
+    advice = {
+        "2.is-fail": Advice(f"again {NASTY}", f"replay {NASTY}", "It matters.", ("Often wrong.", "As often."))
+    }
+    source = render_html(report(verdicts=(Verdict.FAIL,)), advice=advice)
+    text = Page(source).text
+    for said in (f"again {SPELLED}", f"replay {SPELLED}", "It matters.", "Often wrong.", "As often."):
+        assert said in text
+    assert "Often wrong." not in render_html(report(verdicts=(Verdict.FAIL,)))
+
+
+def test_a_check_that_holds_is_not_run_again() -> None:
+    passed = dataclasses.replace(check("2.is-pass", Verdict.PASS), counterexample=None)
+    source = render_html(
+        dataclasses.replace(report(), checks=(passed,)), advice={"2.is-pass": Advice("A", "B", "C.", ())}
+    )
+    assert "<dt>again</dt>" not in source
+    assert "<dt>replay</dt>" not in source
+    assert "Why it matters</summary>" in source
 
 
 def test_how_much_was_explored_stands_with_a_check_that_passed() -> None:

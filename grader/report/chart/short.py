@@ -43,11 +43,12 @@ def _tasks(tasks: tuple[str, ...]) -> str:
 def _age(history: History, signal: SignalSent, tasks: tuple[str, ...]) -> str:
     if not tasks:
         return ""
-    claims = [c.at for c in history.story(tasks[0]).claims if c.at <= signal.at]
+    claims = [c.at for task in tasks for c in history.story(task).claims if c.at <= signal.at]
     started = history.started(signal.service)
     work = started.settings.get("WORKER_TASK_DURATION") if started is not None else None
     lasts = f", of work set to {work} s" if work else ""
-    return f", {_length(signal.at - claims[-1])} after its claim{lasts}" if claims else ""
+    claim = "its claim" if len(tasks) == 1 else "the last claim"
+    return f", {_length(signal.at - max(claims))} after {claim}{lasts}" if claims else ""
 
 
 def _ending(history: History, signal: SignalSent) -> str:
@@ -58,9 +59,15 @@ def _ending(history: History, signal: SignalSent) -> str:
     own = _DEADLY.get(signal.signal) == exit_.status
     caught = ": nothing in that process caught the signal" if own else ""
     left = [c for c in history.of(ChildrenLeft) if c.service == signal.service and c.at >= signal.at]
-    children = f", and left a process behind: {', '.join(left[0].commands[:2])}" if left else ""
+    children = f", and left a process behind that lived on: {_command(left[0])}" if left else ""
     logged = "" if signal.signal == "SIGKILL" else _logged(history, signal, exit_.at)
     return f"it {_soon(exit_, signal)}{caught}{children}{logged}"
+
+
+def _command(left: ChildrenLeft) -> str:
+    """The last command that was left, without the folder of its program."""
+    program, _, rest = left.commands[-1].partition(" ")
+    return f"{program.rpartition('/')[2]} {rest}".strip()
 
 
 def _soon(exit_: ServiceExited, signal: SignalSent) -> str:
