@@ -12,6 +12,7 @@ from rich.console import Console
 
 from grader.commands import grade
 from grader.commands.ending import Ended, ended_by_signals
+from grader.commands.limits import add_isolation_options, isolation_of
 from grader.commands.stage import ServerChoice
 from grader.errors import CannotGrade, GraderError
 
@@ -88,6 +89,7 @@ def _grade_options(options: argparse.Namespace) -> grade.Options:
         seed=options.seed,
         deep=options.deep,
         server=_server(options),
+        isolation=isolation_of(options),
     )
 
 
@@ -113,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("--seed", type=int, metavar="N", help="makes titles, ids and orders repeatable")
     grade.add_argument("--deep", action="store_true", help="walk schedules until none is left (may take minutes)")
     _postgres_options(grade)
+    add_isolation_options(grade)
 
     judge = commands.add_parser("judge", help="judge a saved run again, without running anything")
     judge.add_argument("run", type=Path, metavar="RUN-DIR", help="what --output was when it was graded")

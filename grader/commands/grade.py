@@ -17,12 +17,13 @@ from rich.console import Console
 from grader.calibration import StallWatch
 from grader.checkpoints import all_checks, select
 from grader.commands.reporting import publish
-from grader.commands.stage import ISOLATION, ServerChoice, stage
+from grader.commands.stage import ServerChoice, stage
 from grader.errors import EnvironmentFailed
 from grader.history.recorder import Clock
 from grader.report import LiveProgress
 from grader.runner import Runner
 from grader.saved import Run, save
+from grader.services import IsolationChoice
 from grader.submission import load_submission
 
 OURS = ("run.json", "report.json", "report.html", "build.log", "history")
@@ -40,6 +41,7 @@ class Options:
     seed: int | None
     deep: bool
     server: ServerChoice
+    isolation: IsolationChoice
 
 
 def grade(options: Options, console: Console) -> int:
@@ -58,6 +60,7 @@ def grade(options: Options, console: Console) -> int:
                 submission,
                 options.server,
                 progress.note,
+                isolation=options.isolation,
                 build_log=options.output / "build.log",
                 deep=options.deep,
                 clock=clock,
@@ -78,7 +81,7 @@ def grade(options: Options, console: Console) -> int:
         lab=submission.lab,
         submission=submission.name,
         folder=str(submission.folder.resolve()),
-        isolation=ISOLATION,
+        isolation=there.isolation,
         postgres=there.postgres,
         seed=runner.seed,
         patience=runner.around.patience,

@@ -9,7 +9,8 @@ import httpx
 
 from grader.history.events import HttpExchange
 from grader.history.recorder import Recorder
-from grader.services import ServiceProcess
+from grader.lab.transport import transport_in
+from grader.services import Network, ServiceProcess
 from grader.wire import Relay
 
 _BODY_LIMIT = 64 * 1024
@@ -42,13 +43,16 @@ class Answer:
 class Api:
     """One instance, and a client that keeps its connections alive between requests."""
 
-    def __init__(self, process: ServiceProcess, relay: Relay, base_url: str, recorder: Recorder) -> None:
+    def __init__(
+        self, process: ServiceProcess, relay: Relay, base_url: str, recorder: Recorder, network: Network
+    ) -> None:
         self.name = process.name
         self.process = process
         self.relay = relay
         self._recorder = recorder
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-        self._client = httpx.Client(base_url=base_url, trust_env=False, limits=limits)
+        transport = transport_in(network, limits)
+        self._client = httpx.Client(base_url=base_url, trust_env=False, transport=transport)
 
     def close(self) -> None:
         """Close the client's connections."""

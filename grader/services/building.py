@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from grader.errors import BadSubmission
 from grader.services.environment import base_environment
-from grader.services.isolation import Isolation, Running
+from grader.services.isolation import Isolation, Reach, Running
 from grader.services.plain import Plain
 from grader.submission import Submission, check_commands, executable_command
 
@@ -45,7 +45,10 @@ def build(
     shown = shlex.join(submission.build)
     command = executable_command(submission.folder, submission.build)
     with tempfile.TemporaryDirectory(prefix="build-") as tmp, log_path.open("wb") as log:
-        running = (isolation or Plain()).launch(command, cwd=submission.folder, env=_environment(Path(tmp), cache))
+        kept = [cache] if cache is not None else []
+        reach = Reach(writes=(submission.folder, Path(tmp), *kept))
+        env = _environment(Path(tmp), cache)
+        running = (isolation or Plain()).launch(command, cwd=submission.folder, env=env, reach=reach)
         output = _Output(log)
         with closing(running):
             try:
