@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from grader.declare import Check
+from grader.judging import TAMPERED
 from grader.model import CheckResult, Outcome, Report
 from grader.report import render_terminal, write_all
 from grader.saved import Run
@@ -29,7 +30,7 @@ def publish(
         seed=run.seed,
         started_at=run.started_at,
         duration_s=run.duration_s,
-        notes=run.notes,
+        notes=(*_tampering(results), *run.notes),
         complete=run.complete,
     )
     problems = write_all(report, output)
@@ -43,6 +44,17 @@ def publish(
     for problem in problems:
         console.print(problem, markup=False)
     return 3 if problems else EXIT_STATUS[report.outcome]
+
+
+def _tampering(results: Mapping[str, CheckResult]) -> tuple[str, ...]:
+    """A note, before all others, when the record of the run cannot be believed."""
+    touched = [result for result in results.values() if (result.observed or "").startswith(TAMPERED)]
+    if not touched:
+        return ()
+    checks = ", ".join(result.id for result in touched)
+    return (
+        f"TAMPERED: the audit in the database and the wire disagree; no points for {checks}. {touched[0].observed}",
+    )
 
 
 def again(submission: str, check: str) -> str:
