@@ -15,6 +15,7 @@ from grader.commands.ending import Ended, ended_by_signals
 from grader.commands.limits import add_isolation_options, isolation_of
 from grader.commands.stage import ServerChoice
 from grader.errors import CannotGrade, GraderError
+from grader.sources import name_of
 
 EXIT_STATUSES = """\
 exit status:
@@ -79,10 +80,10 @@ def _dispatch(options: argparse.Namespace, console: Console) -> int:
 
 
 def _grade_options(options: argparse.Namespace) -> grade.Options:
-    folder: Path = options.folder
+    source: str = options.source
     return grade.Options(
-        folder=folder,
-        output=options.output or Path("reports") / folder.resolve().name,
+        source=source,
+        output=options.output or Path("reports") / _name(source),
         only=options.only or (),
         part=options.part,
         jobs=options.jobs,
@@ -91,6 +92,10 @@ def _grade_options(options: argparse.Namespace) -> grade.Options:
         server=_server(options),
         isolation=isolation_of(options),
     )
+
+
+def _name(source: str) -> str:
+    return Path(source).resolve().name if Path(source).is_dir() else name_of(source)
 
 
 def _server(options: argparse.Namespace) -> ServerChoice:
@@ -107,7 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     grade = commands.add_parser("grade", help="run a submission and judge it")
-    grade.add_argument("folder", type=Path, metavar="FOLDER", help="the submission")
+    grade.add_argument(
+        "source", metavar="FOLDER", help="the submission: a folder, a .zip or .tar.gz of one, or a git address"
+    )
     grade.add_argument("--output", type=Path, metavar="DIR", help="where reports go (default: reports/NAME)")
     grade.add_argument("--only", nargs="+", metavar="ID", help="these checks alone")
     grade.add_argument("--part", metavar="PART", help="the checks of one part: 2, 3a, 3b or x")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -13,6 +14,7 @@ from grader.calibration import StallWatch
 from grader.checkpoints import scenarios_of
 from grader.declare import Check, Scenario
 from grader.errors import GraderError
+from grader.history.events import LimitHit
 from grader.history.recorder import Clock, Recorder
 from grader.history.timeline import History
 from grader.judging import Judge, Take
@@ -131,7 +133,16 @@ class Runner:
 
     def _drive(self, scenario: Scenario, recorder: Recorder) -> None:
         moot = self._moot[scenario.name]
-        around = replace(self.around, is_cancelled=lambda: self._ending.is_set() or moot.is_set())
+        limits = self.around.services.isolation.limits
+        longest = math.inf if self.around.deep else limits.scenario * self.around.patience
+        bound = Deadline(longest, limits.run, self.clock.now())
+
+        def is_cancelled() -> bool:
+            if (words := bound.passed(self.clock.now())) is not None:
+                recorder.record(LimitHit(at=self.clock.now(), service="scenario", limit=words))
+            return bound.is_over or self._ending.is_set() or moot.is_set()
+
+        around = replace(self.around, is_cancelled=is_cancelled)
         with closing(self.databases.create(scenario.name)) as database:
             seed = f"{self.seed}/{scenario.name}"
             try:
@@ -139,6 +150,28 @@ class Runner:
                     scenario.drive(lab)
             except (GaveUp, Cancelled):
                 pass  # what did not come is in the record
+
+
+@dataclass(slots=True)
+class Deadline:
+    """When a scenario that began at a moment of the run has to be over. Its clock began with the run."""
+
+    longest: float
+    run: float | None
+    began: float
+    is_over: bool = False
+
+    def passed(self, now: float) -> str | None:
+        """In words which bound is passed now, told once."""
+        if self.is_over:
+            return None
+        if now - self.began > self.longest:
+            self.is_over = True
+            return f"time: a scenario may take {self.longest:.4g} s on this machine"
+        if self.run is not None and now > self.run:
+            self.is_over = True
+            return f"time: the whole run may take {self.run:.4g} s"
+        return None
 
 
 def _longest_first(scenarios: Sequence[Scenario]) -> list[Scenario]:

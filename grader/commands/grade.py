@@ -24,7 +24,8 @@ from grader.report import LiveProgress
 from grader.runner import Runner
 from grader.saved import Run, save
 from grader.services import IsolationChoice
-from grader.submission import load_submission
+from grader.sources import opened
+from grader.submission import Submission, load_submission
 
 OURS = ("run.json", "report.json", "report.html", "build.log", "history")
 
@@ -33,7 +34,8 @@ OURS = ("run.json", "report.json", "report.html", "build.log", "history")
 class Options:
     """What the call asks for; ``jobs`` and ``seed`` are chosen when None."""
 
-    folder: Path
+    source: str
+    """A folder, an archive, or the address of a git repository."""
     output: Path
     only: Sequence[str]
     part: str | None
@@ -46,7 +48,11 @@ class Options:
 
 def grade(options: Options, console: Console) -> int:
     """Grade one submission; the exit status. Raises CannotGrade, GraderError or Ended."""
-    submission = load_submission(options.folder)
+    with opened(options.source) as folder:
+        return _grade(load_submission(folder), options, console)
+
+
+def _grade(submission: Submission, options: Options, console: Console) -> int:
     checks = select(all_checks(), only=options.only, part=options.part)
     output = _cleared(options.output)
     started = datetime.now(UTC)
