@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -103,18 +103,19 @@ def probe(isolation: Isolation, folder: Path) -> None:
             found = _answer(running)
         finally:
             running.kill()
-    _judge(isolation.level, found, running)
+            status = running.collect()
+        _judge(isolation.level, found, status, running.others())
 
 
-def _judge(level: Level, found: dict[str, Any], running: Running) -> None:
+def _judge(level: Level, found: dict[str, Any], status: int, others: Sequence[str]) -> None:
     needed = ("database", "temporary") if level is Level.SELF_CHECK else tuple(_WANTED)
     for name in needed:
         wanted, problem = _WANTED[name]
         if found[name] != wanted:
             raise EnvironmentFailed(f"{level.value} does not hold on this machine: {problem}")
-    if running.collect() != -signal.SIGKILL:
+    if status != -signal.SIGKILL:
         raise EnvironmentFailed(f"{level.value} does not hold on this machine: exit statuses are not exact")
-    if running.others():
+    if others:
         raise EnvironmentFailed(f"{level.value} does not hold on this machine: a daemon lives on")
 
 
