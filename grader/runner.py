@@ -127,6 +127,8 @@ class Runner:
             error = f"{scenario.name}: {type(problem).__name__}: {problem}"
         finally:
             stop_listening()
+        if error is None and (gone := self.around.files.missing()) is not None:
+            error = f"{gone} of the submission was gone while it was graded; put it back, and grade again"
         seconds = round(self.clock.now() - start, 3)
         self.progress.scenario_ended(scenario.name, seconds)
         return Recording(scenario.name, recorder.events(), seconds, error)

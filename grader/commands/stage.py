@@ -14,6 +14,7 @@ from grader.model import PostgresInfo
 from grader.postgres import Databases, Provider, start_server
 from grader.run_folder import remove_leftovers, run_folder
 from grader.services import IsolationChoice, Services, build, choose_isolation
+from grader.snapshot import Snapshot
 from grader.submission import Submission
 from grader.wire import Wire
 
@@ -89,6 +90,7 @@ def stage(
             wire=stack.enter_context(Wire()),
             services=stack.enter_context(Services(apart)),
             run=run,
+            files=Snapshot(submission.folder),
             patience=patience,
             is_cancelled=lambda: False,
             deep=deep,

@@ -22,6 +22,7 @@ from grader.lab.worker import Worker
 from grader.postgres import ScenarioDatabase
 from grader.run_folder import RunFolder
 from grader.services import Network, Reach, ServiceProcess, Services, free_port, service_environment
+from grader.snapshot import Snapshot
 from grader.submission import Submission, format_duration, read_document
 from grader.wire import Relay, Wire
 
@@ -55,6 +56,8 @@ class Surroundings:
     wire: Wire
     services: Services
     run: RunFolder
+    files: Snapshot
+    """What the submission consisted of when the run began."""
     patience: float
     """How many times slower than a quiet machine of today this one is; at least 1."""
     is_cancelled: Callable[[], bool]
