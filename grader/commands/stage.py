@@ -11,9 +11,9 @@ from grader.calibration import measure_patience
 from grader.history.recorder import Clock, Recorder
 from grader.lab import Lab, Surroundings
 from grader.model import PostgresInfo
-from grader.postgres import Databases, Provider, start_server
-from grader.run_folder import remove_leftovers, run_folder
-from grader.services import IsolationChoice, Services, build, choose_isolation
+from grader.postgres import Databases, Provider, find_engine, start_server
+from grader.run_folder import RunFolder, remove_leftovers, run_folder
+from grader.services import Engine, IsolationChoice, Services, build, choose_isolation
 from grader.snapshot import Snapshot
 from grader.submission import Submission
 from grader.wire import Wire
@@ -65,8 +65,10 @@ def stage(
             tell(line)
         patience = measure_patience()
         run = stack.enter_context(run_folder())
-        apart = choose_isolation(isolation or IsolationChoice("self-check"), run.path, tell)
+        choice = isolation or IsolationChoice("self-check")
+        apart = choose_isolation(choice, run.path, tell, _engine(choice, run))
         stack.callback(apart.sweep)
+        apart.show(submission.folder)
         if submission.build is not None:
             tell(f"building: {' '.join(submission.build)}")
             build(submission, build_log or run.path / "build.log", isolation=apart)
@@ -97,6 +99,14 @@ def stage(
             tell=tell,
         )
         yield Stage(around, databases, clock, info, apart.level.value)
+
+
+def _engine(choice: IsolationChoice, run: RunFolder) -> Engine | None:
+    """The Docker engine for services, where the call speaks of containers."""
+    if "container" not in (choice.wanted, choice.required.value if choice.required else None):
+        return None
+    url = find_engine()
+    return None if url is None else Engine(url, run.labels, lambda name: run.note_container(name, url))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from grader.services.building import build
 from grader.services.choose import IsolationChoice
 from grader.services.choose import choose as choose_isolation
+from grader.services.container import Engine
 from grader.services.environment import service_environment
 from grader.services.isolation import Isolation, Level, Network, Reach
 from grader.services.limits import Limits
@@ -10,6 +11,7 @@ from grader.services.ports import free_port
 from grader.services.process import ServiceProcess, Services
 
 __all__ = [
+    "Engine",
     "Isolation",
     "IsolationChoice",
     "Level",

@@ -26,6 +26,7 @@ from grader.services.limits import Limits
 from grader.services.namespaced import Namespaced, children_of
 from grader.services.networks import OwnNetwork, SocketAgent
 from grader.services.reading import ETC, SYSTEM, readable
+from grader.submission import executable_command
 
 _TOOLS = ("bwrap", "nsenter", "prlimit", "setpriv", "setsid", "sh", "unshare")
 _START_TIMEOUT = 30.0
@@ -55,6 +56,13 @@ class Bubblewrap:
         self._agent = SocketAgent()
         bound = "cgroups bound memory and processes" if hierarchy else "a watcher bounds memory"
         self.detail = f"namespaces for each service; {bound}"
+
+    def show(self, folder: Path) -> None:
+        """See ``Isolation``. Each launch says which folder it is."""
+
+    def program(self, folder: Path, command: Sequence[str]) -> tuple[str, ...]:
+        """See ``Isolation``."""
+        return executable_command(folder, command)
 
     def network(self) -> OwnNetwork:
         """See ``Isolation``."""

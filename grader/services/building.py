@@ -18,7 +18,7 @@ from grader.errors import BadSubmission
 from grader.services.environment import base_environment
 from grader.services.isolation import Isolation, Reach, Running
 from grader.services.plain import Plain
-from grader.submission import Submission, check_commands, executable_command
+from grader.submission import Submission
 
 _CHUNK = 64 * 1024
 _LOG_LIMIT = 4 * 1024 * 1024
@@ -43,12 +43,13 @@ def build(
     if submission.build is None:
         return
     shown = shlex.join(submission.build)
-    command = executable_command(submission.folder, submission.build)
+    apart = isolation or Plain()
+    command = apart.program(submission.folder, submission.build)
     with tempfile.TemporaryDirectory(prefix="build-") as tmp, log_path.open("wb") as log:
         kept = [cache] if cache is not None else []
         reach = Reach(writes=(submission.folder, Path(tmp), *kept))
         env = _environment(Path(tmp), cache)
-        running = (isolation or Plain()).launch(command, cwd=submission.folder, env=env, reach=reach)
+        running = apart.launch(command, cwd=submission.folder, env=env, reach=reach)
         output = _Output(log)
         with closing(running):
             try:
@@ -62,7 +63,8 @@ def build(
     if status != 0:
         how = f"failed with status {status}" if status > 0 else f"was ended by {signal.Signals(-status).name}"
         raise BadSubmission(f"the build ({shown}) {how}{output.tail()}; see {log_path}")
-    check_commands(submission)
+    for service in (submission.api, submission.worker):
+        apart.program(submission.folder, service)
 
 
 def _environment(tmp: Path, cache: Path | None) -> dict[str, str]:

@@ -118,6 +118,25 @@ class Group:
         return 0
 
 
+class GivenGroup(Group):
+    """The group that somebody else has put a process in: only what it tells is of interest."""
+
+    def __init__(self, pid: int, limits: Limits) -> None:  # not the one above: nothing is made
+        self._limits = limits
+        self._is_second = (_ROOT / "cgroup.controllers").exists()
+        own = _paths_of(pid)
+        self._folders = {
+            name: _ROOT / own.get("", "") if self._is_second else _ROOT / name / own.get(name, "")
+            for name in _NEEDED
+        }
+
+    def add(self, pid: int) -> None:
+        """It is in there."""
+
+    def remove(self) -> None:
+        """Whoever made it does that."""
+
+
 def new_group(hierarchy: Hierarchy, limits: Limits) -> Group:
     """A group for one service. Raises EnvironmentFailed."""
     try:
@@ -137,9 +156,13 @@ def remove_abandoned(hierarchy: Hierarchy) -> None:
 
 
 def _own_paths() -> Mapping[str, str]:
-    """This process's group for each controller; version 2 under the empty name."""
+    return _paths_of(os.getpid())
+
+
+def _paths_of(pid: int) -> Mapping[str, str]:
+    """A process's group for each controller; version 2 under the empty name."""
     found = {}
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         for controller in controllers.split(","):
             found[controller] = path.lstrip("/")

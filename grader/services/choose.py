@@ -11,6 +11,7 @@ from typing import Literal, assert_never
 
 from grader.errors import EnvironmentFailed
 from grader.services.cgroups import find_hierarchy, remove_abandoned
+from grader.services.container import Containers, Engine
 from grader.services.isolation import Isolation, Level
 from grader.services.limits import Limits
 from grader.services.plain import Plain
@@ -34,35 +35,39 @@ class IsolationChoice:
     reads: tuple[Path, ...] = ()
 
 
-def choose(choice: IsolationChoice, folder: Path, tell: Callable[[str], None]) -> Isolation:
+def choose(
+    choice: IsolationChoice, folder: Path, tell: Callable[[str], None], engine: Engine | None = None
+) -> Isolation:
     """The isolation for a run, tried out in a new folder within ``folder``; its ``sweep`` has to be called in the end.
 
-    ``tell`` is told when ``auto`` falls back. Raises EnvironmentFailed, with what to do, when what was asked for, or
+    ``tell`` is told when ``auto`` falls back; ``engine`` is there if containers may be. Raises EnvironmentFailed, with what to do, when what was asked for, or
     is required, does not work here.
     """
     match choice.wanted:
         case "auto":
-            chosen = _strongest(choice, folder, tell)
+            chosen = _strongest(choice, folder, tell, engine)
         case "self-check" | "bubblewrap" | "container":
             level = Level(choice.wanted)
             _require(choice.required, level, "as asked")
-            chosen = _tried(level, choice, folder)
+            chosen = _tried(level, choice, folder, engine)
         case _:
             assert_never(choice.wanted)
     return chosen
 
 
-def _strongest(choice: IsolationChoice, folder: Path, tell: Callable[[str], None]) -> Isolation:
+def _strongest(
+    choice: IsolationChoice, folder: Path, tell: Callable[[str], None], engine: Engine | None
+) -> Isolation:
     if choice.required is Level.CONTAINER:
-        return _tried(Level.CONTAINER, choice, folder)
+        return _tried(Level.CONTAINER, choice, folder, engine)
     if sys.platform == "linux":
         try:
-            return _tried(Level.BUBBLEWRAP, choice, folder)
+            return _tried(Level.BUBBLEWRAP, choice, folder, engine)
         except EnvironmentFailed as problem:
             _require(choice.required, Level.SELF_CHECK, str(problem))
             tell(f"isolation: self-check only: {problem}")
     _require(choice.required, Level.SELF_CHECK, "this system has nothing stronger")
-    return _tried(Level.SELF_CHECK, choice, folder)
+    return _tried(Level.SELF_CHECK, choice, folder, engine)
 
 
 def _require(required: Level | None, level: Level, reason: str) -> None:
@@ -81,9 +86,9 @@ _ADVICE = {
 }
 
 
-def _tried(level: Level, choice: IsolationChoice, folder: Path) -> Isolation:
+def _tried(level: Level, choice: IsolationChoice, folder: Path, engine: Engine | None) -> Isolation:
     try:
-        isolation = _made(level, choice)
+        isolation = _made(level, choice, folder, engine)
     except EnvironmentFailed as problem:
         raise EnvironmentFailed(f"isolation {level.value} does not work here: {problem}") from None
     try:
@@ -99,7 +104,7 @@ def _tried(level: Level, choice: IsolationChoice, folder: Path) -> Isolation:
     return isolation
 
 
-def _made(level: Level, choice: IsolationChoice) -> Isolation:
+def _made(level: Level, choice: IsolationChoice, folder: Path, engine: Engine | None) -> Isolation:
     match level:
         case Level.SELF_CHECK:
             return plain(choice.limits, choice.reads)
@@ -111,7 +116,7 @@ def _made(level: Level, choice: IsolationChoice) -> Isolation:
                 remove_abandoned(hierarchy)
             return Bubblewrap(choice.limits, hierarchy, choice.reads)
         case Level.CONTAINER:
-            raise EnvironmentFailed("containers are not there yet")
+            return Containers(choice.limits, engine, choice.image, folder, choice.reads)
         case _:
             assert_never(level)
 

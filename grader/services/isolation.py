@@ -145,6 +145,12 @@ class Isolation(Protocol):
     def limits(self) -> Limits:
         """What each service may use."""
 
+    def show(self, folder: Path) -> None:
+        """The submission's folder, told before any network of a service is asked for."""
+
+    def program(self, folder: Path, command: Sequence[str]) -> tuple[str, ...]:
+        """A manifest's command with its program as it is found at this level. Raises BadSubmission."""
+
     def network(self) -> Network:
         """A network for one service. Raises EnvironmentFailed when there is none."""
 

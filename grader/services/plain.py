@@ -33,6 +33,7 @@ from grader.services.limits import Limits
 from grader.services.networks import MachineNetwork
 from grader.services.reading import ETC, SYSTEM, readable
 from grader.services.rlimits import set_limits
+from grader.submission import executable_command
 
 _OURS = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 """What keeps a command from being started without any fault of its own."""
@@ -80,6 +81,13 @@ class Plain:
         ports = " and TCP ports" if landlock_version() >= 4 else ""
         signals = ", signals kept inside" if landlock_version() >= 6 else ""
         return f"Landlock bounds files{ports}{signals}"
+
+    def show(self, folder: Path) -> None:
+        """See ``Isolation``. Each launch says which folder it is."""
+
+    def program(self, folder: Path, command: Sequence[str]) -> tuple[str, ...]:
+        """See ``Isolation``."""
+        return executable_command(folder, command)
 
     def network(self) -> MachineNetwork:
         """See ``Isolation``."""

@@ -76,6 +76,17 @@ _WANTED = {
 }
 
 
+_SCRIPT = """
+written() { ( : > "$1" ) 2>/dev/null && echo true || echo false; }
+shown() { ( read -r _ < "$1" ) 2>/dev/null && echo true || echo false; }
+(while :; do sleep 60; done) &
+echo '{"own folder":' "$(written written)" ', "temporary":' "$(written "$TMPDIR/written")" \\
+    ', "secret":' "$(shown "$1")" ', "grader":' "$(shown "$2")" '}'
+while :; do sleep 60; done
+"""
+"""The same for an image of which nothing is known but that it has a shell; its network is looked at from outside."""
+
+
 def probe(isolation: Isolation, folder: Path) -> None:
     """Try a level out, in the empty ``folder``. Raises EnvironmentFailed, with what does not hold.
 
@@ -84,6 +95,7 @@ def probe(isolation: Isolation, folder: Path) -> None:
     with ExitStack() as stack:
         place = folder / "submission"
         place.mkdir(mode=0o755)
+        isolation.show(place)
         secret = folder / "secret"
         secret.write_text("x")
         temporary = Path(tempfile.mkdtemp(dir=folder))
@@ -92,8 +104,11 @@ def probe(isolation: Isolation, folder: Path) -> None:
         database = stack.enter_context(_greeting(network))
         other = stack.enter_context(_greeting(None))
         given = {"database": database, "other": other, "secret": str(secret), "grader": os.getpid()}
+        command = [sys.executable, "-I", "-S", "-c", _PROGRAM, json.dumps(given)]
+        if isolation.level is Level.CONTAINER:
+            command = ["/bin/sh", "-c", _SCRIPT, "sh", str(secret), f"/proc/{os.getpid()}/environ"]
         running = isolation.launch(
-            [sys.executable, "-I", "-S", "-c", _PROGRAM, json.dumps(given)],
+            command,
             cwd=place,
             env={"TMPDIR": str(temporary), "PATH": os.defpath, "LANG": "C.UTF-8"},
             reach=Reach(network, database),
@@ -101,6 +116,8 @@ def probe(isolation: Isolation, folder: Path) -> None:
         stack.enter_context(closing(running))
         try:
             found = _answer(running)
+            if isolation.level is Level.CONTAINER:
+                found |= _seen_from_outside(running.pid, network, database)
         finally:
             running.kill()
             status = running.collect()
@@ -117,6 +134,17 @@ def _judge(level: Level, found: dict[str, Any], status: int, others: Sequence[st
         raise EnvironmentFailed(f"{level.value} does not hold on this machine: exit statuses are not exact")
     if others:
         raise EnvironmentFailed(f"{level.value} does not hold on this machine: a daemon lives on")
+
+
+def _seen_from_outside(pid: int, network: Network, database: int) -> dict[str, Any]:
+    """What a service could reach: all there is in its network is a loopback, and the database on it."""
+    lines = Path(f"/proc/{pid}/net/dev").read_text().splitlines()[2:]
+    interfaces = {line.partition(":")[0].strip() for line in lines}
+    with closing(network.socket()) as client:
+        client.settimeout(_TIMEOUT)
+        client.connect(("127.0.0.1", database))
+        greeting = client.recv(9).decode()
+    return {"database": greeting, "other": None if interfaces == {"lo"} else f"by {', '.join(sorted(interfaces))}"}
 
 
 def _answer(running: Running) -> dict[str, Any]:

@@ -33,7 +33,6 @@ from grader.services.log import Allowance, LineSplitter, Rate
 from grader.services.plain import Plain
 from grader.services.reader import Reader
 from grader.services.watch import Watch
-from grader.submission import executable_command
 
 Stream = Literal["stdout", "stderr"]
 
@@ -104,7 +103,7 @@ class Services:
         with self._lock:  # so that nothing is started behind the back of an ending run
             if not self._open:
                 raise Internal(f"{name} was to be started outside of the run")
-            program = executable_command(cwd, command)
+            program = self._isolation.program(cwd, command)
             running = self._isolation.launch(program, cwd=cwd, env=env, reach=reach or Reach())
             limits = self._isolation.limits
             process = ServiceProcess(name, running, recorder, self._reader, self._forget, limits)
