@@ -17,7 +17,7 @@ ONLY := $(if $(PART),--part $(PART)) $(if $(CHECK),--only $(CHECK))
 OUTPUT := $(REPORTS)/$(notdir $(abspath $(TARGET)))
 
 .DEFAULT_GOAL := help
-.PHONY: help grade replay schedules run judge checks starter test check format bench bench-races zoo flaky clean
+.PHONY: help grade replay schedules run judge checks starter test check format bench bench-races zoo flaky hostile clean
 
 help: ## Show this list
 	@echo 'make grade                          grade starter/, the code that you edit'
@@ -75,6 +75,10 @@ zoo: $(DEV) ## Grade the zoo, write the detection matrix (long; ENTRIES='a b', F
 flaky: $(DEV) ## Grade again and again on busy cores (long; RUNS=n, ENTRIES='a b', CHECKS='…')
 	@$(BIN)/python -m tests.zoo.flaky $(if $(RUNS),--runs $(RUNS)) $(if $(ENTRIES),--entries $(ENTRIES)) \
 	    $(if $(CHECKS),--checks $(CHECKS)) --output $(REPORTS)/flaky
+
+hostile: $(DEV) ## Run the attacks at every level offered here, write the table (long; NAMES='a b', LEVELS=…)
+	@$(BIN)/python -m tests.zoo.run_hostile $(NAMES) $(if $(LEVELS),--levels $(LEVELS)) \
+	    $(if $(IMAGE),--image $(IMAGE)) --output $(REPORTS)/hostile
 
 clean: ## Remove what the targets above made (not your code)
 	rm -rf $(VENV) $(REPORTS) *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

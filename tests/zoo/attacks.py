@@ -23,7 +23,7 @@ OUTCOMES = ("stopped", "contained", "noticed", "not stopped")
 had an effect."""
 
 LEVELS = ("self-check", "bubblewrap", "container")
-USUAL_CHECKS = ("3a.starts", "3a.processes")
+USUAL_CHECKS = ("3a.processes",)
 
 _PROGRAM = ZOO / "templates" / "hostile.py"
 _MADE_OFF = ".attack"

@@ -196,6 +196,10 @@ def _graded(attack: Attack, level: str, seen: Scene, made: Path, more: tuple[str
             process.terminate()
             said, _ = process.communicate()
             return None, said.decode(errors="replace")
+        except BaseException:
+            process.terminate()
+            process.communicate()
+            raise
     return process.returncode, said.decode(errors="replace")
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from grader.commands.ending import Ended, ended_by_signals
 from grader.errors import EnvironmentFailed
 from grader.report.files import write_atomically
 from grader.report.text import line
@@ -64,7 +65,16 @@ def table(attacks: Sequence[Attack], results: Results, levels: Mapping[str, str]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool; 0 when no attack came further than it may."""
     options = _parser().parse_args(arguments)
-    console = Console(highlight=False)
+    try:
+        with ended_by_signals():
+            return run(options, Console(highlight=False))
+    except Ended as ended:
+        print(f"hostile: {ended}", file=sys.stderr)
+        return ended.exit_status
+
+
+def run(options: argparse.Namespace, console: Console) -> int:
+    """Run what was asked for, and write the table."""
     attacks = [attack for attack in all_attacks() if not options.names or attack.name in options.names]
     levels = offered(options.levels, console, options.image)
     more = ("--service-image", options.image) if options.image else ()
