@@ -218,7 +218,7 @@ class Lab:
         relay, network = self._open_relay(name)
         port = API_PORT if network.is_own else free_port()
         settings = {"API_HOST": "127.0.0.1", "API_PORT": str(port)}
-        process = self._start(name, "api", relay, Reach(network, relay.port, listens=port), settings, {})
+        process = self._start(name, "api", relay, Reach(network, relay.port), settings, {})
         api = Api(process, relay, f"http://127.0.0.1:{port}", self.recorder, network)
         self._stack.callback(api.close)
         self.wait_until(Condition(f"{name} to answer", lambda _b, _n: api.answers(), by=name))

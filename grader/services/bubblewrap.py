@@ -19,9 +19,10 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.errors import EnvironmentFailed
+from grader.errors import BadSubmission, EnvironmentFailed
 from grader.services.cgroups import Group, Hierarchy, new_group
 from grader.services.isolation import Level, Reach
+from grader.services.lending import Loan, unreadable
 from grader.services.limits import Limits
 from grader.services.namespaced import Namespaced, children_of
 from grader.services.networks import OwnNetwork, SocketAgent
@@ -58,7 +59,11 @@ class Bubblewrap:
         self.detail = f"namespaces for each service; {bound}"
 
     def show(self, folder: Path) -> None:
-        """See ``Isolation``. Each launch says which folder it is."""
+        """See ``Isolation``. Raises BadSubmission where root's services could not read it, since they are not root."""
+        if os.geteuid() == 0 and (path := unreadable(folder)) is not None:
+            raise BadSubmission(
+                f"{path}: services run as a user of their own, who may not read it; run chmod -R a+rX {folder}"
+            )
 
     def program(self, folder: Path, command: Sequence[str]) -> tuple[str, ...]:
         """See ``Isolation``."""
@@ -83,9 +88,12 @@ class Bubblewrap:
                 stack.callback(group.remove)
             user = _NOBODY_ELSE + secrets.randbelow(1 << 24) if os.geteuid() == 0 else os.geteuid()
             launch = _Launch(self, command, cwd, env, reach, user)
+            loan = Loan(reach.writes, user) if os.geteuid() == 0 and reach.writes else None
+            if loan is not None:
+                stack.callback(loan.end)
             popen, running = launch.run(group)
             stack.pop_all()
-        return BubblewrapProcess(popen, running)
+        return BubblewrapProcess(popen, running, loan)
 
     @property
     def user_namespace(self) -> int | None:
@@ -103,7 +111,8 @@ class BubblewrapProcess:
 
     has_own_files = True
 
-    def __init__(self, popen: subprocess.Popen[bytes], running: Namespaced) -> None:
+    def __init__(self, popen: subprocess.Popen[bytes], running: Namespaced, loan: Loan | None) -> None:
+        self._loan = loan
         self._popen = popen
         self._running = running
         self.pid = running.pid
@@ -133,6 +142,8 @@ class BubblewrapProcess:
     def close(self) -> None:
         """See ``Running``."""
         self._running.close()
+        if self._loan is not None:
+            self._loan.end()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from grader.errors import BadSubmission
 from grader.services.environment import base_environment
-from grader.services.isolation import Isolation, Reach, Running
+from grader.services.isolation import Isolation, Level, Reach, Running
 from grader.services.plain import Plain
 from grader.submission import Submission
 
@@ -49,6 +49,10 @@ def build(
         kept = [cache] if cache is not None else []
         reach = Reach(writes=(submission.folder, Path(tmp), *kept))
         env = _environment(Path(tmp), cache)
+        if (
+            apart.level is not Level.SELF_CHECK
+        ):  # strangers get no home but this one, and leave nothing to each other
+            env |= {"HOME": tmp, "XDG_CACHE_HOME": str(cache or Path(tmp) / ".cache")}
         running = apart.launch(command, cwd=submission.folder, env=env, reach=reach)
         output = _Output(log)
         with closing(running):

@@ -119,13 +119,12 @@ class Reach:
     """What a command may get to beyond what every one may read.
 
     ``network`` is the one it runs in (None: the machine's, with a way out, for builds). ``port`` is where its database
-    is, ``listens`` where it listens itself. ``writes`` are folders that it may write to besides its TMPDIR, ``reads``
+    is. ``writes`` are folders that it may write to besides its TMPDIR, ``reads``
     files and folders that it may read besides its own folder.
     """
 
     network: Network | None = None
     port: int | None = None
-    listens: int | None = None
     writes: tuple[Path, ...] = ()
     reads: tuple[Path, ...] = ()
 

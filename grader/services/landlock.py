@@ -30,20 +30,19 @@ _READ = _EXECUTE | _READ_FILE | _READ_DIR
 _OF_A_FILE = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
 _MAKE_DEVICES = 1 << 6 | 1 << 11
 
-_BIND_TCP, _CONNECT_TCP = 1 << 0, 1 << 1
+_CONNECT_TCP = 1 << 1
 _SCOPES = 1 << 0 | 1 << 1
 """Abstract Unix sockets, and signals."""
 
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Everything else is refused. Ports are of TCP, on any address; UDP is not kept."""
+    """Everything else is refused. Ports are of TCP, on any address; UDP is not kept, nor who listens."""
 
     reads: tuple[Path, ...]
     writes: tuple[Path, ...]
     """Folders in which everything but device files may be made, and single files."""
     connects: tuple[int, ...]
-    binds: tuple[int, ...]
 
 
 @cache
@@ -65,18 +64,15 @@ def restrict_thread(allowed: Allowed) -> None:
     """
     newest = version()
     files = _FILES_OF_FIRST | (1 << 13 if newest >= 2 else 0) | (_TRUNCATE if newest >= 3 else 0)
-    attributes = struct.pack(
-        "QQQ", files, _BIND_TCP | _CONNECT_TCP if newest >= 4 else 0, _SCOPES if newest >= 6 else 0
-    )
+    attributes = struct.pack("QQQ", files, _CONNECT_TCP if newest >= 4 else 0, _SCOPES if newest >= 6 else 0)
     size = 24 if newest >= 6 else 16 if newest >= 4 else 8
     ruleset = _call(_CREATE_RULESET, attributes, ctypes.c_size_t(size), 0)
     try:
         _add_paths(ruleset, allowed.reads, _READ)
         _add_paths(ruleset, allowed.writes, files & ~_MAKE_DEVICES)
         if newest >= 4:
-            for ports, right in ((allowed.connects, _CONNECT_TCP), (allowed.binds, _BIND_TCP)):
-                for port in ports:
-                    _call(_ADD_RULE, ruleset, _NET_PORT, struct.pack("QQ", right, port), 0)
+            for port in allowed.connects:
+                _call(_ADD_RULE, ruleset, _NET_PORT, struct.pack("QQ", _CONNECT_TCP, port), 0)
         if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "no_new_privs cannot be set")
         _call(_RESTRICT_SELF, ruleset, 0)

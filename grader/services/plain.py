@@ -154,7 +154,6 @@ class Plain:
             reads=reads,
             writes=(*_DEVICES, *temporary, *reach.writes),
             connects=() if reach.port is None else (reach.port,),
-            binds=() if reach.listens is None else (reach.listens,),
         )
 
     def _runs_as_other(self, command: Sequence[str], cwd: Path) -> bool:

@@ -1,6 +1,7 @@
 """What the commands of a submission may read besides their own folder: the system's programs, and what runs them.
 
-Nothing here is taken from the submission: a link of its own could lead anywhere.
+Hardly anything here is taken from the submission: a link of its own could lead anywhere. Its ``.venv`` may lead to what
+has the form of a Python installation, and to that alone.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ ETC = tuple(
 )
 """Settings that programs look for, and that hold nothing of anybody's."""
 
+_MOST_LINKS = 8
+
 _PARTS = ("bin", "include", "lib", "lib32", "lib64", "libexec", "pyvenv.cfg", "share")
 """What there is of an installation in a folder that may hold other things as well."""
 
@@ -39,16 +42,26 @@ def readable(command: Sequence[str], more: Sequence[Path] = ()) -> tuple[Path, .
         if resolved.parent.name == "bin":
             found += _installation(resolved.parent.parent)
         found += [program, resolved]
+    else:
+        found += _python_behind(program)
     found += more
     system = [folder.resolve() for folder in SYSTEM]
     kept = [path for path in dict.fromkeys(found) if not any(path.is_relative_to(root) for root in system)]
-    return tuple(path for path in kept if path.exists())
+    there = [path for path in kept if path.exists()]
+    return tuple(path for path in there if not any(path != other and path.is_relative_to(other) for other in there))
 
 
-def path_variable() -> str:
-    """PATH for services: the grader's, of absolute folders alone."""
-    parts = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    return os.pathsep.join(part for part in parts if part.startswith("/"))
+def _python_behind(program: Path) -> list[Path]:
+    """The installation that a virtual environment's interpreter is a link to, with the links on the way."""
+    links: list[Path] = []
+    step = program
+    while step.is_symlink() and len(links) < _MOST_LINKS:
+        step = Path(os.path.normpath(step.parent / step.readlink()))
+        links.append(step)
+    prefix = step.parent.parent
+    modules = [path for path in (prefix / "lib").glob("python3.*") if (path / "os.py").is_file()]
+    is_python = step.parent.name == "bin" and step.name.startswith("python") and modules and step.is_file()
+    return [*links, *_installation(prefix)] if is_python else []
 
 
 def _installation(prefix: Path) -> list[Path]:

@@ -16,6 +16,7 @@ import pytest
 
 from grader.errors import BadSubmission
 from grader.history.events import ChildrenLeft, LimitHit, LogLine, ServiceExited
+from grader.services import build
 from grader.services.bubblewrap import Bubblewrap
 from grader.services.cgroups import find_hierarchy
 from grader.services.choose import plain
@@ -23,6 +24,8 @@ from grader.services.isolation import Isolation, Level, Reach
 from grader.services.landlock import version
 from grader.services.limits import MIB, Limits
 from grader.services.process import Services
+from grader.services.reading import readable
+from grader.submission import load_submission
 from tests.unit.service_bench import TIMEOUT, Bench, is_alive, wait_until
 
 LIMITS = Limits(processes=60, memory=96 * MIB, file=4 * MIB, disk=8 * MIB, open_files=64)
@@ -343,3 +346,51 @@ def test_a_flood_of_lines_is_cut_and_read_no_faster_than_allowed(level: str, pla
         exited = bench.of(ServiceExited)[0]
         assert exited.at > 1.0
         assert sum(len(line.text) for line in lines) <= MIB
+
+
+# ---------------------------------------------------------------- builds, and interpreters of its own
+
+
+def test_a_build_writes_to_its_folder_which_stays_its_owners(level: str, place: Path, tmp_path: Path) -> None:
+    (place / "api_service").mkdir()
+    script = 'mkdir -p bin "$HOME/x" "$XDG_CACHE_HOME" && cp /bin/true bin/worker && echo $(id -u) > who'
+    (place / "flowforge.toml").write_text(
+        f"[build]\ncommand = ['sh', '-c', '''{script}''']\n[worker]\ncommand = ['bin/worker']\n"
+    )
+    isolation = MAKERS[level](LIMITS)
+    build(load_submission(place), tmp_path / "build.log", 60, isolation=isolation)
+    isolation.sweep()
+    assert (place / "bin/worker").is_file()
+    owners = {path.lstat().st_uid for path in (place, *place.rglob("*"))}
+    assert owners == {os.geteuid()}
+    if level == "bubblewrap" and os.geteuid() == 0:
+        assert (place / "who").read_text().strip() != "0"
+
+
+def test_an_interpreter_behind_a_link_of_its_own_is_found(bench: Bench) -> None:
+    environment = bench.folder / ".venv" / "bin"
+    environment.mkdir(parents=True)
+    (environment / "python").symlink_to(Path(sys.executable).resolve())
+    process = bench.start(["python", "-I", "-c", "import json; print('found')"])
+    assert process.wait(TIMEOUT) == 0, [line.text for line in bench.of(LogLine)]
+    assert bench.lines() == ["found"]
+
+
+def test_a_link_to_what_is_no_interpreter_shows_nothing(tmp_path: Path) -> None:
+    private = tmp_path / "home"
+    for name in ("bin", "lib"):
+        (private / name).mkdir(parents=True)
+    (private / "bin/python3").write_text("#!/bin/sh\n")
+    link = tmp_path / "python"
+    link.symlink_to(private / "bin/python3")
+    assert not [path for path in readable([str(link)]) if path.is_relative_to(private)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="others' services are themselves")
+def test_what_roots_services_could_not_read_is_refused_with_what_to_do(place: Path) -> None:
+    (place / "private").write_text("x")
+    (place / "private").chmod(0o600)
+    isolation = bubblewrap(LIMITS)
+    with pytest.raises(BadSubmission, match=r"private.*chmod -R a\+rX"):
+        isolation.show(place)
+    isolation.sweep()
