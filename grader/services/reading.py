@@ -48,7 +48,9 @@ def readable(command: Sequence[str], more: Sequence[Path] = ()) -> tuple[Path, .
     system = [folder.resolve() for folder in SYSTEM]
     kept = [path for path in dict.fromkeys(found) if not any(path.is_relative_to(root) for root in system)]
     there = [path for path in kept if path.exists()]
-    return tuple(path for path in there if not any(path != other and path.is_relative_to(other) for other in there))
+    return tuple(
+        path for path in there if not any(path != other and path.is_relative_to(other) for other in there)
+    )
 
 
 def _python_behind(program: Path) -> list[Path]:

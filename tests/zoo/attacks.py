@@ -27,7 +27,9 @@ USUAL_CHECKS = ("3a.processes",)
 
 _PROGRAM = ZOO / "templates" / "hostile.py"
 _MADE_OFF = ".attack"
-_KEYS = frozenset({"why", "note", "checks", "must_fail", "may_fail", "arguments", "refused", "links", "outcome"})
+_KEYS = frozenset(
+    {"why", "note", "checks", "must_fail", "may_fail", "arguments", "refused", "links", "outcome", "on_the_grader"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Attack:
     arguments: tuple[str, ...] = ()
     refused: bool = False
     links: Mapping[str, str] = field(default_factory=dict)
+    on_the_grader: bool = False
+    """It looks for the grader's process: that is then started as everybody starts it."""
 
     @property
     def folder(self) -> Path:
@@ -78,6 +82,7 @@ def _attack(folder: Path, content: Mapping[str, Any]) -> Attack:
         arguments=tuple(content.get("arguments", ())),
         refused=content.get("refused", False),
         links=dict(content.get("links", {})),
+        on_the_grader=content.get("on_the_grader", False),
     )
 
 
