@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,14 @@ class Attack:
         """Where it is written down."""
         return HOSTILE / self.name
 
+    def is_quiet(self, level: str) -> bool:
+        """Whether it only tries something, and is expected to be refused: others may be tried by the same worker."""
+        alone = (
+            self.arguments or self.must_fail or self.may_fail or self.on_the_grader or self.refused or self.links
+        )
+        files = [path.name for path in self.folder.iterdir() if path.name != "__pycache__"]
+        return not alone and self.outcome[level] == "stopped" and sorted(files) == [EXPECTED, "worker.py"]
+
 
 def all_attacks() -> tuple[Attack, ...]:
     """Every attack, by name. ValueError for an ``expected.toml`` that does not make sense."""
@@ -86,11 +94,34 @@ def _attack(folder: Path, content: Mapping[str, Any]) -> Attack:
     )
 
 
+def make_together(attacks: Sequence[Attack], folder: Path, targets: Mapping[str, Any]) -> Path:
+    """One submission whose worker tries quiet attacks one after the other, in the new folder ``folder/together``."""
+    made = _copied(folder / "together", targets)
+    (made / "attacks").mkdir()
+    for attack in attacks:
+        shutil.copyfile(attack.folder / "worker.py", made / "attacks" / f"{attack.name}.py")
+    code = "from hostile import run_all\n\nrun_all('attacks')\n"
+    (made / "worker_service" / "__init__.py").write_text(code)
+    return _readable(made)
+
+
+def _copied(folder: Path, targets: Mapping[str, Any]) -> Path:
+    made = Path(shutil.copytree(SOLUTION, folder, ignore=shutil.ignore_patterns("__pycache__", ".venv")))
+    shutil.copyfile(_PROGRAM, made / "hostile.py")
+    (made / "targets.json").write_text(json.dumps(dict(targets)))
+    return made
+
+
+def _readable(made: Path) -> Path:
+    for path in (made, *made.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() else 0o644)
+    return made
+
+
 def make(attack: Attack, folder: Path, targets: Mapping[str, Any]) -> Path:
     """The hostile submission, in the new folder ``folder/NAME``, aimed at ``targets``."""
-    made = Path(
-        shutil.copytree(SOLUTION, folder / attack.name, ignore=shutil.ignore_patterns("__pycache__", ".venv"))
-    )
+    made = _copied(folder / attack.name, targets)
     for name, place in (("worker.py", "worker_service"), ("api.py", "api_service")):
         if (attack.folder / name).is_file():
             shutil.copyfile(attack.folder / name, made / place / "__init__.py")
@@ -108,9 +139,4 @@ def make(attack: Attack, folder: Path, targets: Mapping[str, Any]) -> Path:
             shutil.rmtree(link)
         link.unlink(missing_ok=True)
         link.symlink_to(leads_to.format(**targets))
-    shutil.copyfile(_PROGRAM, made / "hostile.py")
-    (made / "targets.json").write_text(json.dumps(dict(targets)))
-    for path in (made, *made.rglob("*")):
-        if not path.is_symlink():
-            path.chmod(0o755 if path.is_dir() else 0o644)
-    return made
+    return _readable(made)

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ from grader.history.hits import limits_hit
 from grader.model import Verdict
 from grader.report.json_report import read_json
 from grader.saved import load
-from tests.zoo.attacks import OUTCOMES, Attack, make
+from tests.zoo.attacks import OUTCOMES, Attack, make, make_together
 from tests.zoo.grading import ROOT, folder_hash
 
 LONGEST = 240.0
@@ -164,13 +164,13 @@ def _address() -> str:
 # ---------------------------------------------------------------- one grade
 
 
-def held(attack: Attack, level: str, base: Path, *, more: tuple[str, ...] = ()) -> Found:
-    """Grade an attack at a level, and say what came of it."""
+def held(attack: Attack, level: str, base: Path, *, url: str | None = None, more: tuple[str, ...] = ()) -> Found:
+    """Grade an attack at a level, and say what came of it; on the server at ``url``, if there is one already."""
     with scene(base) as seen:
         made = make(attack, seen.place / "made", seen.targets)
         before = folder_hash(made)
         start = time.monotonic()
-        status, said = _graded(attack, level, seen, made, more)
+        status, said = _graded(attack, level, seen, made, url, more)
         seconds = round(time.monotonic() - start, 1)
         harm = seen.harm()
         if folder_hash(made) != before and not attack.name.startswith("build"):
@@ -179,10 +179,37 @@ def held(attack: Attack, level: str, base: Path, *, more: tuple[str, ...] = ()) 
         return Found(outcome, why, seconds, told)
 
 
-def _graded(attack: Attack, level: str, seen: Scene, made: Path, more: tuple[str, ...]) -> tuple[int | None, str]:
-    arguments = ["grade", str(made), "--postgres", "embedded", "--isolation", level]
+def held_together(
+    attacks: Sequence[Attack], level: str, base: Path, *, url: str | None = None, more: tuple[str, ...] = ()
+) -> dict[str, Found]:
+    """Quiet attacks by one worker; those that told that they were refused while nothing at all was touched."""
+    everything = Attack("together", "All of them.", {}, checks=attacks[0].checks)
+    with scene(base) as seen:
+        made = make_together(attacks, seen.place / "made", seen.targets)
+        before = folder_hash(made)
+        start = time.monotonic()
+        status, said = _graded(everything, level, seen, made, url, more)
+        seconds = round((time.monotonic() - start) / len(attacks), 1)
+        harm = seen.harm()
+        if folder_hash(made) != before:
+            harm.append("the submission was changed")
+        outcome, _why, told = _judged(everything, seen.place / "out", status, said, harm)
+    found = {}
+    for attack in attacks if outcome == "stopped" else ():
+        own = [line.removeprefix(f"[{attack.name}] ") for line in told if line.startswith(f"[{attack.name}] ")]
+        if own and all(line.startswith("refused") for line in own):
+            found[attack.name] = Found("stopped", own[0], seconds, tuple(own))
+    return found
+
+
+def _graded(
+    attack: Attack, level: str, seen: Scene, made: Path, url: str | None, more: tuple[str, ...]
+) -> tuple[int | None, str]:
+    arguments = ["grade", str(made), "--postgres", "given" if url else "embedded", "--isolation", level]
     arguments += ["--output", str(seen.place / "out"), "--only", *attack.checks, *attack.arguments, *more]
     changed = {"TMPDIR": str(seen.place / "tmp"), "GRADER_SECRET": seen.targets["secret"]}
+    if url:
+        changed["GRADER_DATABASE_URL"] = url
     said = seen.place / "said"
     status = _started_anew(arguments, changed, said) if attack.on_the_grader else _forked(arguments, changed, said)
     return status, said.read_text(errors="replace")
@@ -271,7 +298,9 @@ def _judged(
     tampered = any(note.startswith("TAMPERED") for note in report.notes)
     written = (output / "report.html").read_text() + said
     harm += [f"a report holds {text!r}" for text in _INERT if text in written]
-    worked = [line for line in told if line.startswith("succeeded")]
+    worked = [
+        line for line in told if line.partition("] ")[2].startswith("succeeded") or line.startswith("succeeded")
+    ]
     if harm or (worked and not tampered):
         return "not stopped", "; ".join([*harm, *worked]), told
     if tampered:

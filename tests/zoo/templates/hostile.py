@@ -44,5 +44,20 @@ def succeeded_in_the_grader(name):
         Path(targets["canary"], f"imported-{name}").write_text("x")
 
 
+def run_all(folder):
+    """Run every attack in a folder, one after the other, each under its own name."""
+    for path in sorted(Path(folder).glob("*.py")):
+        _name.append(f"[{path.stem}] ")
+        try:
+            exec(compile(path.read_text(), str(path), "exec"), {"__name__": path.stem})
+        except Exception as problem:
+            _tell("failed", f"{type(problem).__name__}: {problem}")
+        _name.pop()
+
+
+_name = []
+"""Whose attack it is, where several run in one submission."""
+
+
 def _tell(word, text):
-    print(f"ATTACK {word}: {text}", file=sys.stderr, flush=True)
+    print(f"ATTACK {''.join(_name)}{word}: {text}", file=sys.stderr, flush=True)
