@@ -4,6 +4,12 @@ TARGET ?= starter
 PYTHON ?= python3
 REPORTS ?= reports
 PAUSE ?= 1
+BUILD ?= build
+# What the workflows and packages for other platforms take the grader from: owner/name on GitHub, and a whole commit.
+GRADER ?= owner/grader
+REVISION ?= 0000000000000000000000000000000000000000
+# The name under which PrairieLearn finds the image of its grader.
+IMAGE ?= registry.example/task-queue-grader:1
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,13 +17,14 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 USE := $(VENV)/.installed-for-use
 DEV := $(VENV)/.installed-for-development
 BENCH := $(VENV)/.installed-for-benchmarks
+MUTANTS := $(VENV)/.installed-for-mutants
 
 ONLY := $(if $(PART),--part $(PART)) $(if $(CHECK),--only $(CHECK))
 # One folder a submission, wherever it lives: reports/starter, reports/solution, …
 OUTPUT := $(REPORTS)/$(notdir $(abspath $(TARGET)))
 
 .DEFAULT_GOAL := help
-.PHONY: help grade replay schedules run judge checks starter test check format bench bench-races zoo flaky hostile clean
+.PHONY: help grade watch class replay schedules run judge checks explain checkpoints doctor starter test check format bench bench-races zoo flaky hostile mutants workflows gradescope prairielearn clean
 
 help: ## Show this list
 	@echo 'make grade                          grade starter/, the code that you edit'
@@ -27,11 +34,22 @@ help: ## Show this list
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
 
-grade: $(USE) ## Grade TARGET (PART=…, CHECK=… for less; DEEP=1 explores all)
-	@$(BIN)/python -m grader grade $(TARGET) --output $(OUTPUT) $(ONLY) $(if $(DEEP),--deep)
+grade: $(USE) ## Grade TARGET (PART=…, CHECK=… for less; DEEP=1 explores, VERBOSE=1 prints all)
+	@$(BIN)/python -m grader grade $(TARGET) --output $(OUTPUT) $(ONLY) $(if $(DEEP),--deep) $(if $(VERBOSE),--verbose)
+
+watch: $(USE) ## Grade TARGET, and again at each save what that can have changed (PART=…)
+	@$(BIN)/python -m grader watch $(TARGET) --output $(OUTPUT) $(if $(PART),--part $(PART))
+
+class: $(USE) ## Grade each folder in CLASS, then write REPORTS/grades.csv
+	@for folder in $(CLASS)/*/; do \
+	    name=$$(basename "$$folder"); echo "== $$name"; status=0; \
+	    $(BIN)/python -m grader grade "$$folder" --output "$(REPORTS)/class/$$name" || status=$$?; \
+	    [ $$status -lt 128 ] || exit $$status; done
+	@$(BIN)/python -m grader gradebook "$(REPORTS)/class" --output "$(REPORTS)/grades.csv"
+	@echo "$(REPORTS)/grades.csv"
 
 judge: $(USE) ## Judge the last run of TARGET again, without running anything
-	@$(BIN)/python -m grader judge $(OUTPUT)
+	@$(BIN)/python -m grader judge $(OUTPUT) $(if $(VERBOSE),--verbose)
 
 replay: $(USE) ## Run the schedule that broke CHECK again, a step at each Enter (PAUSE= runs on)
 	@$(BIN)/python -m grader replay $(OUTPUT) $(CHECK) $(if $(PAUSE),--pause)
@@ -39,11 +57,21 @@ replay: $(USE) ## Run the schedule that broke CHECK again, a step at each Enter 
 schedules: $(USE) ## Print the steps and the schedules of TARGET that a grade explores
 	@$(BIN)/python -m grader schedules $(TARGET)
 
-run: $(USE) ## Start PostgreSQL, the api-service and one worker of TARGET
+run: $(USE) ## Start PostgreSQL, the api-service and one worker of TARGET, with a live page
 	@$(BIN)/python -m grader run $(TARGET)
 
 checks: $(USE) ## List every check with its points
 	@$(BIN)/python -m grader checks
+
+explain: $(USE) ## What CHECK does, why it matters, typical faults, what to read
+	@$(BIN)/python -m grader explain $(CHECK)
+
+checkpoints: $(DEV) ## Make labs/checkpoints.md anew from the declarations, and the faults it tells of from the zoo
+	@$(BIN)/python -m tests.zoo.typical
+	@$(BIN)/python -m grader checks --markdown >labs/checkpoints.md
+
+doctor: $(USE) ## Say whether a grade works on this machine, with what, and what to do if not
+	@$(BIN)/python -m grader doctor
 
 starter: $(USE) ## Make starter/ anew from the marked blocks of solution/
 	@$(BIN)/python -m grader starter solution starter
@@ -51,11 +79,41 @@ starter: $(USE) ## Make starter/ anew from the marked blocks of solution/
 test: $(DEV) ## Run all tests (unit, then with a real PostgreSQL)
 	@$(BIN)/python -m pytest -n 2 --dist loadscope tests/unit tests/integration tests/zoo
 
-check: $(DEV) ## Style, types and import contracts
+check: $(DEV) workflows ## Style, types, import contracts, workflows and scripts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/shellcheck .ci/run $$(git ls-files '*.sh' '*/run_autograder')
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/actionlint $(BUILD)/workflows/*.yml
+	$(BIN)/zizmor --offline --quiet --persona auditor $(BUILD)/workflows .github/actions
+
+workflows: ## Make the workflows for a course's repository in build/ (GRADER=owner/name REVISION=commit)
+	@mkdir -p $(BUILD)/workflows
+	@for file in labs/ci/github/*.yml; do \
+	    sed 's#GRADER/\(.*\)@REVISION#$(GRADER)/\1@$(REVISION)#' $$file >$(BUILD)/workflows/$${file##*/} || exit 1; done
+	@echo '$(BUILD)/workflows: for .github/workflows of the course; the grader is $(GRADER) at $(REVISION)'
+
+# What a grader needs elsewhere: no solution, no tests.
+COPY_GRADER := tar --exclude=__pycache__ -cf - grader labs pyproject.toml constraints.txt README.md LICENSE \
+    .github/actions | tar -xf - -C
+
+gradescope: ## Make build/gradescope.zip, to be uploaded as an autograder
+	@rm -rf $(BUILD)/gradescope $(BUILD)/gradescope.zip
+	@mkdir -p $(BUILD)/gradescope/grader
+	@cp -p labs/ci/gradescope/setup.sh labs/ci/gradescope/run_autograder $(BUILD)/gradescope/
+	@$(COPY_GRADER) $(BUILD)/gradescope/grader
+	@cd $(BUILD)/gradescope && $(PYTHON) -m zipfile -c ../gradescope.zip setup.sh run_autograder grader
+	@echo $(BUILD)/gradescope.zip
+
+prairielearn: ## Make the image's folder and the question in build/prairielearn/ (IMAGE=…)
+	@rm -rf $(BUILD)/prairielearn
+	@mkdir -p $(BUILD)/prairielearn/image/grader $(BUILD)/prairielearn/question
+	@cp -p $(addprefix labs/ci/prairielearn/,Dockerfile run.sh unpack.py) $(BUILD)/prairielearn/image/
+	@$(COPY_GRADER) $(BUILD)/prairielearn/image/grader
+	@cp -p labs/ci/prairielearn/question.html $(BUILD)/prairielearn/question/
+	@sed 's#"IMAGE"#"$(IMAGE)"#' labs/ci/prairielearn/info.json >$(BUILD)/prairielearn/question/info.json
+	@echo $(BUILD)/prairielearn
 
 format: $(DEV) ## Put the code into the usual form
 	$(BIN)/ruff check --fix .
@@ -80,8 +138,11 @@ hostile: $(DEV) ## Run the attacks at every level offered here, write the table 
 	@$(BIN)/python -m tests.zoo.run_hostile $(NAMES) $(if $(LEVELS),--levels $(LEVELS)) \
 	    $(if $(IMAGE),--image $(IMAGE)) --output $(REPORTS)/hostile
 
+mutants: $(MUTANTS) ## Make small faults in the grader itself; the tests must notice (long; SAMPLE=n)
+	@$(BIN)/python -m tests.mutants.run $(GROUPS) $(if $(SAMPLE),--sample $(SAMPLE)) --output $(REPORTS)/mutants
+
 clean: ## Remove what the targets above made (not your code)
-	rm -rf $(VENV) $(REPORTS) *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(REPORTS) $(BUILD) *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -103,4 +164,9 @@ $(DEV): $(BIN)/python pyproject.toml constraints.txt
 $(BENCH): $(DEV)
 	@echo 'Installing what the benchmarks compare with into $(VENV); this happens once …'
 	@$(PIP) --editable '.[bench]'
+	@touch $@
+
+$(MUTANTS): $(DEV)
+	@echo 'Installing what makes mutants into $(VENV); this happens once …'
+	@$(PIP) --editable '.[mutants]'
 	@touch $@

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
+
+import psutil
 
 from grader.history.events import Stalled
 from grader.history.recorder import Clock, Recorder
@@ -29,6 +33,15 @@ def measure_patience() -> float:
     """
     took = min(_seconds(_start_interpreter) for _ in range(2))
     return round(min(_MOST, max(1.0, took / _USUAL_START)), 2)
+
+
+def describe_machine(patience: float) -> str:
+    """This machine in a line: what a reader of times and of a crash wants to know, and no name of it."""
+    cores = os.cpu_count() or 1
+    memory = psutil.virtual_memory().total / 2**30
+    pace = f"{patience:g} times slower than a quiet one" if patience > 1 else "as quick as a quiet one"
+    system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    return f"{cores} {'core' if cores == 1 else 'cores'}, {memory:.0f} GiB of memory, {system}, {pace}"
 
 
 def _start_interpreter() -> None:

@@ -42,17 +42,20 @@ class Check:
     """One sentence that holds of a submission or does not, judged from histories alone.
 
     ``on``: the scenarios whose histories ``judge`` takes, in this order. ``after``: checks that must pass for
-    this one to mean anything.
+    this one to mean anything. ``explained_by``: checks whose failure explains it when this one cannot be judged,
+    so that it is skipped then, and not inconclusive.
     """
 
     id: str
     points: float
     sentence: str
+    why: str
     judge: Callable[..., Judgement]
     on: tuple[Scenario, ...]
     after: tuple[Check, ...]
     hint: str
     read: str
+    explained_by: tuple[Check, ...] = ()
 
     @property
     def part(self) -> str:
@@ -82,14 +85,16 @@ def check(
     hint: str,
     read: str,
     after: Check | Sequence[Check] = (),
+    explained_by: Check | Sequence[Check] = (),
 ) -> Callable[[Callable[..., Judgement]], Check]:
     """Declare a check: a pure function of as many histories as there are scenarios in ``on``.
 
-    Its sentence is the first line of the docstring. Raises Internal for a check that a student could not
-    understand: no sentence, no hint, no place to read, an id that is none.
+    Its sentence is the first paragraph of the docstring; the second says why it matters. Raises Internal for a check
+    that a student could not understand: no sentence, no reason, no hint, no place to read, an id that is none.
     """
     scenarios = (on,) if isinstance(on, Scenario) else tuple(on)
     before = (after,) if isinstance(after, Check) else tuple(after)
+    reasons = (explained_by,) if isinstance(explained_by, Check) else tuple(explained_by)
 
     def declare(judge: Callable[..., Judgement]) -> Check:
         if not re.fullmatch(rf"({'|'.join(PARTS)})\.[a-z]+(-[a-z]+)*", id):
@@ -105,17 +110,28 @@ def check(
         document, _, anchor = read.partition("#")
         if anchor not in anchors(LABS / document):
             raise Internal(f"check {id}: no heading for {read!r}")
-        return Check(id, points, _sentence(judge), judge, scenarios, before, hint, read)
+        return Check(id, points, _sentence(judge), _why(judge), judge, scenarios, before, hint, read, reasons)
 
     return declare
 
 
 def _sentence(function: Callable[..., object]) -> str:
-    text = inspect.cleandoc(function.__doc__ or "").split("\n\n")[0]
-    sentence = " ".join(text.split())
+    sentence = _paragraph(function, 0)
     if not sentence.endswith("."):
         raise Internal(f"{function.__name__}: its docstring begins with a sentence that a student understands")
     return sentence
+
+
+def _why(function: Callable[..., object]) -> str:
+    why = _paragraph(function, 1)
+    if not why.endswith("."):
+        raise Internal(f"{function.__name__}: the second paragraph of its docstring says why it matters")
+    return why
+
+
+def _paragraph(function: Callable[..., object], number: int) -> str:
+    paragraphs = [*inspect.cleandoc(function.__doc__ or "").split("\n\n"), ""]
+    return " ".join(paragraphs[number].split())
 
 
 @cache
@@ -124,15 +140,34 @@ def anchors(document: Path) -> frozenset[str]:
 
     Lower case, everything but letters, digits, spaces, hyphens and underscores left out, spaces to hyphens.
     """
+    return frozenset(anchor for _, _, anchor in _headings(document))
+
+
+@cache
+def section(read: str) -> str | None:
+    """The section that ``read`` (file and anchor) names, heading included, as Markdown; None where there is none."""
+    document, _, anchor = read.partition("#")
+    path = LABS / document
+    headings = _headings(path)
+    place = next((n for n, heading in enumerate(headings) if heading[2] == anchor), None)
+    if place is None:
+        return None
+    first, level, _ = headings[place]
+    end = next((number for number, other, _ in headings[place + 1 :] if other <= level), None)
+    return "\n".join(path.read_text(encoding="utf-8").splitlines()[first:end])
+
+
+def _headings(document: Path) -> list[tuple[int, int, str]]:
+    """Line (from 0), level and anchor of every heading."""
     if not document.is_file():
-        return frozenset()
-    found = set()
+        return []
+    found = []
     fenced = False
-    for line in document.read_text(encoding="utf-8").splitlines():
+    for number, line in enumerate(document.read_text(encoding="utf-8").splitlines()):
         if line.startswith("```"):
             fenced = not fenced
-        heading = re.match(r"#{1,6} +(.*?)\s*#*$", line)
+        heading = re.match(r"(#{1,6}) +(.*?)\s*#*$", line)
         if heading and not fenced:
-            kept = re.sub(r"[^\w\- ]", "", heading[1].lower())
-            found.add(kept.replace(" ", "-"))
-    return frozenset(found)
+            kept = re.sub(r"[^\w\- ]", "", heading[2].lower())
+            found.append((number, len(heading[1]), kept.replace(" ", "-")))
+    return found

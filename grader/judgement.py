@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,7 +13,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict with its reasons. ``share`` is the part of the check's points that was reached, 0 to 1."""
+    """A verdict with its reasons. ``share`` is the part of the check's points that was reached, 0 to 1.
+
+    ``spoils`` names the scenarios of which nothing can be judged any more by the checks that build on this one, when
+    it fails. None: nothing at all that builds on it can be judged.
+    """
 
     verdict: Verdict
     share: float
@@ -24,6 +29,7 @@ class Judgement:
     attachments: tuple[Attachment, ...] = ()
     coverage: str | None = None
     counterexample: Counterexample | None = None
+    spoils: frozenset[str] | None = None
 
 
 class NotObserved(Exception):
@@ -61,8 +67,13 @@ def broken(
     attachments: tuple[Attachment, ...] = (),
     coverage: str | None = None,
     counterexample: Counterexample | None = None,
+    spoils: Collection[str] | None = None,
 ) -> Judgement:
-    """The check fails. ``hint`` replaces the check's own when it can be more to the point here."""
+    """The check fails. ``hint`` replaces the check's own when it can be more to the point here.
+
+    ``spoils``: the names of the scenarios that say nothing any more; what builds on this check and is judged by
+    others is judged all the same. None: everything that builds on it is skipped.
+    """
     return Judgement(
         Verdict.FAIL,
         share,
@@ -73,4 +84,5 @@ def broken(
         attachments=attachments,
         coverage=coverage,
         counterexample=counterexample,
+        spoils=None if spoils is None else frozenset(spoils),
     )

@@ -26,6 +26,20 @@ class Take:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A result, and the scenarios that it makes worthless for what builds on it (None: all)."""
+
+    result: CheckResult
+    spoils: frozenset[str] | None = None
+
+    def keeps_from(self, check: Check) -> bool:
+        """Whether a check that builds on this one cannot be judged."""
+        if self.result.verdict is Verdict.PASS:
+            return False
+        return self.spoils is None or any(scenario.name in self.spoils for scenario in check.on)
+
+
 @dataclass(slots=True)
 class Judge:
     """Judges checks as soon as everything that they need is there.
@@ -36,7 +50,7 @@ class Judge:
 
     checks: Sequence[Check]
     takes: dict[str, list[Take]] = field(default_factory=dict)
-    _judged: dict[tuple[object, ...], CheckResult] = field(default_factory=dict)
+    _judged: dict[tuple[object, ...], _Judged] = field(default_factory=dict)
 
     def add(self, scenario: str, take: Take) -> None:
         """Add a recording of a scenario."""
@@ -44,14 +58,14 @@ class Judge:
 
     def results(self) -> dict[str, CheckResult]:
         """The results that can be said by now, by check id. Pure in what was added."""
-        found: dict[str, CheckResult] = {}
+        found: dict[str, _Judged] = {}
         for check in self.checks:
-            result = self._result(check, found)
-            if result is not None:
-                found[check.id] = result
-        return found
+            judged = self._look_at(check, found)
+            if judged is not None:
+                found[check.id] = judged
+        return {name: judged.result for name, judged in found.items()}
 
-    def _result(self, check: Check, known: Mapping[str, CheckResult]) -> CheckResult | None:
+    def _look_at(self, check: Check, known: Mapping[str, _Judged]) -> _Judged | None:
         selected = {c.id for c in self.checks}
         for needed in check.after:
             if needed.id not in selected:
@@ -59,18 +73,34 @@ class Judge:
             before = known.get(needed.id)
             if before is None:
                 return None
-            if before.verdict is not Verdict.PASS:
-                return _result_of(check, Verdict.SKIPPED, reason=_why_skipped(before))
+            if before.keeps_from(check):
+                return _result_of(check, Verdict.SKIPPED, reason=_why_skipped(before.result))
         takes = [self.takes.get(s.name, []) for s in check.on]
         if any(not found for found in takes):
             return None
         key = (check.id, *map(len, takes))
         if key not in self._judged:
-            result = _judge(check, [found[0] for found in takes])
-            if result.verdict is Verdict.INCONCLUSIVE and any(len(found) > 1 for found in takes):
-                result = _judge(check, [found[-1] for found in takes])
-            self._judged[key] = result
-        return self._judged[key]
+            judged = _judge(check, [found[0] for found in takes])
+            if judged.result.verdict is Verdict.INCONCLUSIVE and any(len(found) > 1 for found in takes):
+                judged = _judge(check, [found[-1] for found in takes])
+            self._judged[key] = judged
+        judged = self._judged[key]
+        unclear = judged.result.verdict is Verdict.INCONCLUSIVE
+        return self._explained(check, judged, known) if unclear else judged
+
+    def _explained(self, check: Check, unclear: _Judged, known: Mapping[str, _Judged]) -> _Judged | None:
+        """What to say of a check that could not be judged: it is skipped if a fault of the submission's explains that.
+
+        Nothing yet, as long as nobody knows.
+        """
+        selected = {c.id for c in self.checks}
+        reasons = [known.get(reason.id) for reason in check.explained_by if reason.id in selected]
+        for reason in reasons:
+            if reason is None or not reason.keeps_from(check):
+                continue
+            if reason.result.verdict in (Verdict.FAIL, Verdict.SKIPPED):
+                return _result_of(check, Verdict.SKIPPED, reason=_why_skipped(reason.result))
+        return unclear if None not in reasons else None
 
 
 def _why_skipped(before: CheckResult) -> str:
@@ -84,7 +114,7 @@ def _why_skipped(before: CheckResult) -> str:
     return f"builds on {before.id}, which {words.get(before.verdict, 'did not pass')}"
 
 
-def _judge(check: Check, takes: Sequence[Take]) -> CheckResult:
+def _judge(check: Check, takes: Sequence[Take]) -> _Judged:
     seconds = max(take.seconds for take in takes)
     histories = [take.history for take in takes if take.history is not None]
     errors = [take.error for take in takes if take.error is not None]
@@ -93,8 +123,9 @@ def _judge(check: Check, takes: Sequence[Take]) -> CheckResult:
     hits = tuple(hit for history in histories for hit in limits_hit(history))
     try:
         if differences := [evidence for history in histories for evidence in disagreements(history)]:
-            return _tampered(check, differences, seconds)
-        return _with_limits(_from_judgement(check, check.judge(*histories), seconds), hits)
+            return _Judged(_tampered(check, differences, seconds))
+        judgement = check.judge(*histories)
+        return _Judged(_with_limits(_from_judgement(check, judgement, seconds), hits), judgement.spoils)
     except NotObserved as reason:
         limits = f"; {limit_words(hits)}" if hits else ""
         words = f"Could not be judged: {reason}{limits}"
@@ -153,8 +184,8 @@ def _from_judgement(check: Check, judgement: Judgement, seconds: float) -> Check
     )
 
 
-def _result_of(check: Check, verdict: Verdict, *, reason: str, seconds: float = 0.0) -> CheckResult:
-    return CheckResult(
+def _result_of(check: Check, verdict: Verdict, *, reason: str, seconds: float = 0.0) -> _Judged:
+    result = CheckResult(
         id=check.id,
         part=check.part,
         title=check.sentence,
@@ -167,3 +198,4 @@ def _result_of(check: Check, verdict: Verdict, *, reason: str, seconds: float = 
         duration_s=round(seconds, 3),
         scenario="+".join(s.name for s in check.on),
     )
+    return _Judged(result)

@@ -155,6 +155,8 @@ class Report:
     notes: tuple[str, ...] = ()
     complete: bool = True
     """False when the run was asked for some of the checks only."""
+    machine: str = ""
+    """The machine that graded, in a line; empty where it was not noted."""
     schema: str = field(default="grader/report/1", init=False)
 
     @property
@@ -183,3 +185,18 @@ class Report:
         if any(c.verdict is Verdict.ERROR for c in self.checks):
             return Outcome.ERROR
         return Outcome.PASS if self.score >= self.max_score else Outcome.FAIL
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What there is instead of a report when nothing could be judged.
+
+    ``reason`` is one line for a person: what is wrong, and what to do. ``ours`` tells whose it is: the grader's or
+    its environment's, so that nothing may be held against the submission; else the submission's, which cannot be
+    graded as it is.
+    """
+
+    submission: str
+    reason: str
+    ours: bool
+    schema: str = field(default="grader/refusal/1", init=False)

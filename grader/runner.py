@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from grader.calibration import StallWatch
+from grader.calibration import StallWatch, measure_patience
 from grader.checkpoints import scenarios_of
 from grader.declare import Check, Scenario
 from grader.errors import GraderError
@@ -22,6 +22,7 @@ from grader.lab import Cancelled, GaveUp, Lab, Surroundings
 from grader.model import CheckResult, Verdict
 from grader.postgres import Databases
 from grader.saved import Recording
+from grader.snapshot import Snapshot
 
 
 class Progress(Protocol):
@@ -37,9 +38,16 @@ class Progress(Protocol):
         """A check has its verdict; a later one for the same check replaces it."""
 
 
+LOOK_EVERY = 0.3
+"""Seconds at most between two calls of a runner's ``look``."""
+
+
 @dataclass(slots=True)
 class Runner:
-    """Runs what a selection of checks needs, and judges it."""
+    """Runs what a selection of checks needs, and judges it.
+
+    ``look`` is called now and then while scenarios run, in the caller's thread; what it raises ends the run.
+    """
 
     checks: Sequence[Check]
     around: Surroundings
@@ -49,7 +57,11 @@ class Runner:
     seed: int
     jobs: int
     progress: Progress
+    measure_patience: Callable[[], float] = measure_patience
+    look: Callable[[], None] = lambda: None
     recordings: list[Recording] = field(default_factory=list)
+    _files: Snapshot | None = None
+    """What the submission consisted of when the run began."""
     _moot: dict[str, threading.Event] = field(default_factory=dict)
     _ending: threading.Event = field(default_factory=threading.Event)
 
@@ -59,11 +71,27 @@ class Runner:
         An exception of the caller's thread (Ctrl-C) ends all scenarios before it goes on.
         """
         judge = Judge(self.checks)
+        self._files = Snapshot(self.around.submission.folder)
         self._run_all(_longest_first(scenarios_of(self.checks)), judge)
         unclear = [c for c in self.checks if self._is_unclear(judge, c)]
         if unclear:
+            # A load that came since the start may be why: this time the machine is taken as it is now.
+            patience = max(self.around.patience, self.measure_patience())
+            self.around = replace(self.around, patience=patience)
             self._run_all(scenarios_of(unclear), judge)
         return judge.results()
+
+    @property
+    def takes(self) -> dict[str, list[Take]]:
+        """What was recorded, by scenario, as it is judged."""
+        found: dict[str, list[Take]] = {}
+        for recording in self.recordings:
+            found.setdefault(recording.scenario, []).append(self._take(recording))
+        return found
+
+    def _take(self, recording: Recording) -> Take:
+        history = None if recording.error else History(recording.events, recording.patience)
+        return Take(history, recording.seconds, recording.error)
 
     def _is_unclear(self, judge: Judge, check: Check) -> bool:
         result = judge.results().get(check.id)
@@ -81,7 +109,8 @@ class Runner:
                         if not self._is_moot(judge, scenario):
                             self._moot[scenario.name] = threading.Event()
                             running[pool.submit(self._record, scenario)] = scenario
-                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    done, _ = wait(running, LOOK_EVERY, return_when=FIRST_COMPLETED)
+                    self.look()
                     for future in done:
                         self._take_in(future.result(), judge)
                         del running[future]
@@ -95,9 +124,7 @@ class Runner:
 
     def _take_in(self, recording: Recording, judge: Judge) -> None:
         self.recordings.append(recording)
-        history = None if recording.error else History(recording.events, self.around.patience)
-        take = Take(history, recording.seconds, recording.error)
-        judge.add(recording.scenario, take)
+        judge.add(recording.scenario, self._take(recording))
 
     def _tell(self, judge: Judge, told: dict[str, CheckResult]) -> None:
         for name, result in judge.results().items():
@@ -127,11 +154,11 @@ class Runner:
             error = f"{scenario.name}: {type(problem).__name__}: {problem}"
         finally:
             stop_listening()
-        if error is None and (gone := self.around.files.missing()) is not None:
+        if error is None and self._files is not None and (gone := self._files.missing()) is not None:
             error = f"{gone} of the submission was gone while it was graded; put it back, and grade again"
         seconds = round(self.clock.now() - start, 3)
         self.progress.scenario_ended(scenario.name, seconds)
-        return Recording(scenario.name, recorder.events(), seconds, error)
+        return Recording(scenario.name, recorder.events(), seconds, error, self.around.patience)
 
     def _drive(self, scenario: Scenario, recorder: Recorder) -> None:
         moot = self._moot[scenario.name]

@@ -38,16 +38,18 @@ class Run:
     """The ids that the run was asked for."""
     complete: bool
     notes: tuple[str, ...]
+    machine: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One take of a scenario as it was recorded."""
+    """One take of a scenario as it was recorded, and how many times slower than a quiet machine this one was then."""
 
     scenario: str
     events: Sequence[Event]
     seconds: float
     error: str | None
+    patience: float = 1.0
 
 
 def save(folder: Path, run: Run, recordings: Sequence[Recording]) -> None:
@@ -64,6 +66,7 @@ def save(folder: Path, run: Run, recordings: Sequence[Recording]) -> None:
                 "history": f"{name}.jsonl",
                 "seconds": recording.seconds,
                 "error": recording.error,
+                "patience": recording.patience,
             }
         )
     text = json.dumps({"format": FORMAT, **asdict(run), "takes": index}, indent=1)
@@ -98,7 +101,7 @@ def _takes(folder: Path, index: Sequence[Mapping[str, Any]], patience: float) ->
     takes: dict[str, list[Take]] = {}
     for entry in index:
         name = Path(entry["history"]).name
-        history = History(store.load(folder / _HISTORIES / name), patience)
+        history = History(store.load(folder / _HISTORIES / name), entry.get("patience", patience))
         error = entry["error"]
         take = Take(None if error else history, entry["seconds"], error)
         takes.setdefault(entry["scenario"], []).append(take)

@@ -65,6 +65,8 @@ def opened(source: str) -> Iterator[Path]:
 
 def name_of(source: str) -> str:
     """What a submission from there is called, and its reports: the last part, without its ending."""
+    if Path(source).is_dir() and not is_repository(source):
+        return Path(source).resolve().name or "submission"
     last = PurePosixPath(source.partition("#")[0].rstrip("/") if is_repository(source) else source).name
     for ending in (*_ARCHIVES, ".git"):
         if last.lower().endswith(ending):

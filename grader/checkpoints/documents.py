@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from itertools import takewhile
+from collections.abc import Mapping
+from functools import cache
+from itertools import combinations, takewhile
 
 from grader.checkpoints.evidence import list_of
-from grader.declare import check, scenario
+from grader.declare import LABS, check, scenario
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.lab import Lab
@@ -28,6 +30,11 @@ PARTS: dict[str, str] = {
     "the worker": r"\bworkers?\b",
 }
 STATES: dict[str, str] = {state: rf"\b{state}\b" for state in ("pending", "processing", "completed")}
+
+
+def shown(text: str) -> str:
+    """What a reader sees of Markdown: no comments."""
+    return re.sub(r"<!--.*?(-->|\Z)", "", text, flags=re.DOTALL)
 
 
 def in_order(text: str, patterns: dict[str, str]) -> list[str]:
@@ -52,12 +59,16 @@ def in_order(text: str, patterns: dict[str, str]) -> list[str]:
     read=f"{LAB}#data-flow-document",
 )
 def draws_the_data_flow(history: History) -> Judgement:
-    """The data-flow document draws the way of a task through client, api, table and worker, with its three states."""
+    """The data-flow document draws the way of a task through client, api, table and worker, with its three states.
+
+    Whoever can draw the way of a task can say where it may be lost. It is also the first thing that a new
+    colleague asks for.
+    """
     document = need(history.document("data-flow"), "the document was not looked for")
     if document.text is None:
         return broken(expected=f"a document {document.path}", observed=str(document.problem))
     for patterns, what in ((PARTS, "the parts"), (STATES, "the states")):
-        missing = in_order(document.text, patterns)
+        missing = in_order(shown(document.text), patterns)
         if missing:
             return broken(
                 expected=f"{what} in the order in which a task meets them: {', '.join(patterns)}",
@@ -67,15 +78,17 @@ def draws_the_data_flow(history: History) -> Judgement:
 
 
 QUESTIONS = tuple(f"{exercise}.{number}" for exercise in ("3a", "3b") for number in range(1, 6))
-_ENOUGH_WORDS = 12
-"""An answer of substance has at least so many words of its own."""
+_ENOUGH_WORDS = 10
+"""An answer of substance has at least so many words that are not those of the question."""
+
+_ALIKE = 0.8
+"""Two answers that share so much of their words are one answer."""
 
 
 def answers(text: str) -> dict[str, str]:
     """Question to answer: the text below each ``## 3a.1`` heading, without comments."""
-    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
     found: dict[str, str] = {}
-    lines = text.splitlines()
+    lines = shown(text).splitlines()
     for number, line in enumerate(lines):
         heading = re.match(r"##\s+(3[ab]\.[1-5])\b", line)
         if heading:
@@ -84,10 +97,33 @@ def answers(text: str) -> dict[str, str]:
     return found
 
 
-def substance(answer: str) -> int:
-    """How many words an answer has, quoted questions left out; a repeated word counts once."""
+@cache
+def asked_in_the_lab() -> Mapping[str, str]:
+    """Question to its text, as the lab asks it."""
+    text = (LABS / LAB).read_text(encoding="utf-8")
+    items = re.findall(r"^- \*\*(3[ab]\.[1-5])\*\*(.*(?:\n  .*)*)", text, re.MULTILINE)
+    return {number: question.strip() for number, question in items}
+
+
+def own_words(answer: str, *questions: str) -> frozenset[str]:
+    """The different words of an answer, quoted lines and the words of these questions left out."""
     own = [line for line in answer.splitlines() if not line.lstrip().startswith(">")]
-    return len({word.lower() for word in re.findall(r"\w{2,}", " ".join(own))})
+    return _words(" ".join(own)) - _words(" ".join(questions))
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(word.lower() for word in re.findall(r"\w{2,}", text))
+
+
+def repeated(given: Mapping[str, str], asked: Mapping[str, str]) -> list[str]:
+    """The questions to which the same answer is given, but for the words of the questions themselves."""
+    found: set[str] = set()
+    for one, other in combinations(QUESTIONS, 2):
+        questions = asked[one], asked[other]
+        words = [own_words(given.get(q, ""), *questions) for q in (one, other)]
+        if len(words[0] & words[1]) >= _ALIKE * len(words[0] | words[1]):
+            found |= {one, other}
+    return sorted(found)
 
 
 @check(
@@ -98,17 +134,24 @@ def substance(answer: str) -> int:
     read=f"{LAB}#checkpoint-questions",
 )
 def answers_the_questions(history: History) -> Judgement:
-    """The ten checkpoint questions are answered, one heading each, with an answer of substance."""
+    """The ten checkpoint questions are answered, one heading each, with an answer of substance.
+
+    The code shows that it works; the answers show that you know why.
+    """
     document = need(history.document("answers"), "the document was not looked for")
     if document.text is None:
         return broken(expected=f"a document {document.path}", observed=str(document.problem))
     given = answers(document.text)
     attachments = tuple(Attachment(f"Question {q}", given[q]) for q in QUESTIONS if given.get(q))
-    thin = [q for q in QUESTIONS if substance(given.get(q, "")) < _ENOUGH_WORDS]
-    if thin:
+    asked = asked_in_the_lab()
+    thin = [q for q in QUESTIONS if len(own_words(given.get(q, ""), asked[q])) < _ENOUGH_WORDS]
+    same = [] if thin else repeated(given, asked)
+    if thin or same:
         return broken(
-            expected="ten answers, each of a few sentences",
-            observed=f"too short or missing: {list_of(thin, 10)}",
+            expected="ten answers, each of a few sentences of its own",
+            observed=f"too short, missing, or no more than the question: {list_of(thin, 10)}"
+            if thin
+            else f"the same answer to {list_of(same, 10)}",
             attachments=attachments,
         )
     return holds("ten answers, for a person to mark", attachments=attachments)

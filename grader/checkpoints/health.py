@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from grader.checkpoints.api import LAB
 from grader.checkpoints.evidence import asked
+from grader.checkpoints.replies import never_answered, seen_of
 from grader.declare import check, scenario
 from grader.history.events import HttpExchange
 from grader.history.timeline import History
@@ -57,7 +58,13 @@ def _healthy(api: Api) -> Condition:
     read=f"{LAB}#the-api-service-you-bring",
 )
 def health_tells_the_truth(history: History) -> Judgement:
-    """/health answers 200 when the database answers and 503 when it does not, within two seconds either way."""
+    """/health answers 200 when the database answers and 503 when it does not, within two seconds either way.
+
+    Whatever watches over a service asks /health and sends clients elsewhere when it says no. A /health that says
+    yes without a database, or hangs, is believed all the same.
+    """
+    if silent := never_answered(history):
+        return silent
     wanted = {"up": 200, "busy": 200, "gone": 503, "back": 200, "silent": 503}
     phases = {
         "up": "with the database up",
@@ -73,11 +80,10 @@ def health_tells_the_truth(history: History) -> Judgement:
         answer = need(answers.get(phase), f"/health was not asked {phases[phase]}")
         took = answer.ended_at - answer.at - history.stalled_between(answer.at, answer.ended_at)
         if answer.status != status or took > limit:
-            seen = answer.error or f"{answer.status}"
             return broken(
                 asked(answer),
                 expected=f"{phases[phase]}: {status} within {HEALTH_LIMIT:g} s",
-                observed=f"{seen} after {took:.1f} s",
+                observed=f"{seen_of(answer)} after {took:.1f} s",
             )
     return holds("200, 200 behind a slow query, 503, 200 again, and 503 when nothing answers")
 

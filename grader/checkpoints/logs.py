@@ -1,19 +1,35 @@
-"""Exercise 3a, part 4: what the worker tells of itself."""
+"""Exercise 3a, part 4: what the worker tells of itself.
+
+A line may reach the grader later than what it tells of, on a busy machine much later; never earlier. So no check here
+asks that a line has come by some time, unless the scenario waited for it: the order of lines counts, and that none
+comes too early.
+"""
 
 from __future__ import annotations
 
-import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import takewhile
 
+from grader.checkpoints.beyond import sleeper
 from grader.checkpoints.durable import AtCommit, maker
-from grader.checkpoints.evidence import (
-    life,
-    said,
-    short,
+from grader.checkpoints.evidence import life, said, sent, short
+from grader.checkpoints.lines import (
+    form,
+    has_duration,
+    is_about,
+    is_start_line,
+    names_id,
+    speaks_of_shutdown,
+    tells_completion,
+    tells_success,
 )
+from grader.checkpoints.polling import idle_quarter
 from grader.checkpoints.shutdown import sigterm_mid_task
 from grader.checkpoints.worker import LAB, A, processes, starts, three_tasks
 from grader.declare import check, scenario
-from grader.history.tasks import Claim, Story
+from grader.history.events import LogLine, Moment, SignalSent
+from grader.history.tasks import Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.lab import Condition, Lab
@@ -29,50 +45,40 @@ from grader.model import Evidence
     read=f"{LAB}#lifecycle-logs",
 )
 def logs_its_life(history: History) -> Judgement:
-    """The log tells of the start with its interval, of the shutdown's begin and of its end, when they happen."""
+    """The log tells of the start with its interval, of the shutdown's begin and of its end, when they happen.
+
+    When a task was lost at ten past three, the log has to say which worker started, stopped and was told to stop
+    then. Lines that wait in a buffer are lost with the process.
+    """
     signal = need(history.signal("SIGTERM", A), "the worker did not come as far as its shutdown")
-    exit_ = need(history.exited(A), "the worker never exited")
+    # Until then its statements were held: the line of the begin was waited for, and its work could not end.
+    let_go = need(history.moment("let-go"), "the scenario came to no end")
     log = history.log(A)
     interval = need(history.started(A), "").settings["WORKER_POLL_INTERVAL"]
-    begun = [line for line in log if line.at < signal.at]
-    if not any(interval.removesuffix("s") in line.text for line in begun):
+    early = [line for line in log if line.at < let_go.at]
+    if not any(is_start_line(history, A, line.text) for line in early):
         return broken(
-            *[said(line) for line in begun[:4]],
+            *[said(line) for line in early[:4]],
             expected=f"a line with the poll interval ({interval}) before anything else happens",
-            observed="no such line" if begun else "no line at all before the signal",
-            hint=None if begun else "Is the output buffered? Use logging, or flush, or PYTHONUNBUFFERED.",
+            observed="no such line" if early else "no line at all until after the signal",
+            hint=None if early else "Is the output buffered? Use logging, or flush, or PYTHONUNBUFFERED.",
         )
-    finished = next((s.completions[0].at for s in history.stories.values() if s.completions), None)
-    done = need(finished, "no task was completed")
-    during = [line for line in log if signal.at <= line.at < done]
-    after = [line for line in log if done <= line.at <= exit_.at + 1]
+    during = [n for n in early if n.at >= signal.at and speaks_of_shutdown(n.text)]
+    after = [n for n in log if n.at >= let_go.at and speaks_of_shutdown(n.text)]
     for lines, what in ((during, "the shutdown has begun"), (after, "the shutdown is complete")):
-        if not any(_speaks_of_shutdown(line.text) for line in lines):
+        if not lines:
             return broken(
-                *[said(line) for line in log if line.at >= signal.at][:6],
+                *_around_the_signal(history, signal, let_go),
                 expected=f"a line that says that {what}, when it happens",
                 observed="no such line",
             )
     return holds("start, shutdown begun and shutdown complete, each when it happened", said(during[0]))
 
 
-_SHUTDOWN_WORDS = (
-    "shut",
-    "stop",
-    "signal",
-    "sigterm",
-    "drain",
-    "terminat",
-    "exit",
-    "bye",
-    "finish",
-    "quit",
-    "clos",
-)
-
-
-def _speaks_of_shutdown(text: str) -> bool:
-    return any(word in text.lower() for word in _SHUTDOWN_WORDS)
+def _around_the_signal(history: History, signal: SignalSent, let_go: Moment) -> list[Evidence]:
+    held = Evidence(let_go.at, "until now the grader held what the worker sent to the database", A)
+    lines = [said(line) for line in history.log(A) if line.at >= signal.at][:6]
+    return sorted([sent(signal), *lines, held], key=lambda e: e.at)
 
 
 LOG_WATCH = 0.15
@@ -111,34 +117,111 @@ def completion_cut_off(lab: Lab) -> None:
 @check(
     "3a.log-tasks",
     points=2,
-    on=(three_tasks, completion_cut_off),
+    on=(three_tasks, idle_quarter, completion_cut_off, sleeper),
     after=processes,
     hint="Three lines: nothing found; claimed, with id and title; completed, with id and duration, after COMMIT.",
     read=f"{LAB}#task-logs",
 )
-def logs_its_tasks(history: History, cut_off: History) -> Judgement:
-    """The log tells of an empty poll, of each claim with id and title, and of each completion with its duration."""
-    log = history.log(A)
+def logs_its_tasks(history: History, idle: History, cut_off: History, slept: History) -> Judgement:
+    """The log tells of an empty poll, of each claim with id and title, and of each completion with its duration.
+
+    The log is all that there is when something went wrong yesterday. A completion that is logged before its commit
+    tells of what perhaps never was.
+    """
     need(history.inserted or None, "no task was inserted")
     for task in history.inserted:
         story = history.story(task)
         if not story.claims or not story.completions:
             need(None, f"task {task} was not completed")
-        if problem := _task_log_problem(history, story, story.claims[0]):
+        if problem := _task_log_problem(history, story):
             return problem
-    first_claim = min(c.at for c in history.claims)
-    if not [line for line in log if line.at < first_claim and not _is_start_line(history, line.text)]:
-        return broken(
-            *[said(line) for line in log[:4]],
-            expected="a line for a poll that found nothing",
-            observed="none before the first task came",
-        )
-    if problem := _untrue_completion(cut_off):
+    problem = _silent_poll(idle, cut_off) or _untrue_completion(cut_off) or _untrue_after_sleep(slept)
+    if problem is not None:
         return problem
+    log = history.log(A)
     return holds(
         f"{len(log)} lines; no completion logged while its commit was held, nor when it was cut off",
         *[said(line) for line in log[:6]],
     )
+
+
+def _task_log_problem(history: History, story: Story) -> Judgement | None:
+    """What is missing, or untrue, in the lines of a task that was claimed and completed."""
+    task, title, done = story.task, _title(story), story.completions[0]
+    log = [n for n in history.log(A) if n.at >= story.claims[0].at]
+    named = [n for n in log if title in n.text and names_id(n.text, task)]
+    claimed = next((n for n in named if n.at < done.at or not _is_completion(n.text, story)), None)
+    if claimed is None:
+        return broken(
+            *[said(line) for line in log][:4],
+            expected=f"a line with id {task} and its title when it is claimed",
+            observed="no such line",
+        )
+    others = [other for other in history.inserted if other != task]
+    early = [
+        n
+        for n in log
+        if n not in named
+        and n.at < done.at
+        and tells_completion(n.text, task, title)
+        and is_about(n.text.replace(title, ""), task)
+        and not any(is_about(n.text, other) for other in others)  # which of the two is an attempt, or a slot?
+    ]
+    if early:
+        return broken(
+            said(early[0]),
+            *life(story),
+            expected="a completion is logged after its COMMIT",
+            observed=f"logged {done.committed_at - early[0].at:.2f} s before it",
+        )
+    following = log[log.index(claimed) + 1 :]
+    told = [
+        n for n in following if n.at >= done.at and names_id(n.text, task) and has_duration(n.text, task, title)
+    ]
+    if not told:
+        return broken(
+            *[said(line) for line in following][:4],
+            expected=f"a line with id {task} and how long it took when it is completed",
+            observed="no such line after that of its claim",
+        )
+    return None
+
+
+def _is_completion(text: str, story: Story) -> bool:
+    title = _title(story)
+    return tells_success(text, story.task, title) and has_duration(text, story.task, title)
+
+
+def _title(story: Story) -> str:
+    return str((story.row or {}).get("title"))
+
+
+def _silent_poll(idle: History, cut_off: History) -> Judgement | None:
+    """That a poll that found nothing leaves no line: neither each of them, nor the first in a row."""
+    need(idle.moment("idle-begins"), "the worker never came to its first poll")
+    ends = need(idle.moment("idle-ends"), "the scenario came to no end").at
+    lines = [n for n in idle.log(A) if n.at <= ends]
+    # Where a task waited when the worker started, there was no empty poll before its first claim (or, by other slots
+    # of the same worker, a few).
+    if _forms(idle, lines) - _forms(cut_off, _before_first_claim(cut_off)):
+        return None
+    return broken(
+        *[said(line) for line in lines[:4]],
+        expected="a line for a poll that found nothing",
+        observed="only lines that come at a start with a task waiting as well",
+    )
+
+
+def _before_first_claim(history: History) -> list[LogLine]:
+    """The lines before the one that tells of the first claim."""
+    titles = [_title(history.story(task)) for task in history.inserted]
+    return list(takewhile(lambda line: not any(title in line.text for title in titles), history.log(A)))
+
+
+def _forms(history: History, lines: Sequence[LogLine]) -> Counter[str]:
+    started = history.started(A)
+    name = started.settings["WORKER_ID"] if started else ""
+    return Counter(form(line.text, name) for line in lines)
 
 
 def _untrue_completion(history: History) -> Judgement | None:
@@ -154,7 +237,11 @@ def _untrue_completion(history: History) -> Judgement | None:
     at_work = need(history.moment("at-work"), "no task was in hand")
     lines = [n for n in history.log(A) if story.changes[0].at <= n.at < stands]
     claimed = next((n for n in lines if _title(story) in n.text), None)
-    untrue = [n for n in lines if n.at > at_work.at and n is not claimed and _tells_success(n.text, story)]
+    untrue = [
+        n
+        for n in lines
+        if n.at > at_work.at and n is not claimed and tells_success(n.text, story.task, _title(story))
+    ]
     if not untrue:
         return None
     marks = [
@@ -171,95 +258,21 @@ def _untrue_completion(history: History) -> Judgement | None:
     )
 
 
-_DOUBTS = re.compile(
-    r"\bnot\b|n't\b|fail|error|unable|lost|retr[iy]|again|abort|abandon|roll|\bwill\b|before|could|trying|(complet|finish)ing"
-)
-"""Words of a line that speaks of trouble, or of something to come."""
-
-
-def _tells_success(text: str, story: Story) -> bool:
-    """Whether a line calls a task completed."""
-    plain = text.replace(_title(story), "")
-    return (
-        _is_about(plain, story.task)
-        and not _DOUBTS.search(plain.lower())
-        and _tells_completion(plain, story.task, "")
-    )
-
-
-def _is_about(text: str, task: str) -> bool:
-    """Whether a line names an id that is no part of another number, or of a time."""
-    return re.search(rf"(?<![\w.])(?<!\d[,:-]){re.escape(task)}(?!\w|[.,:-]\d)", text) is not None
-
-
-def _title(story: Story) -> str:
-    return str((story.row or {}).get("title"))
-
-
-def _is_start_line(history: History, text: str) -> bool:
-    interval = need(history.started(A), "").settings["WORKER_POLL_INTERVAL"]
-    return interval.removesuffix("s") in text
-
-
-def _task_log_problem(history: History, story: Story, claim: Claim) -> Judgement | None:
-    log = history.log(A)
-    title = str((story.row or {}).get("title"))
-    done = story.completions[0]
-    claimed = [n for n in log if claim.at <= n.at < done.at and title in n.text and names_id(n.text, story.task)]
-    if not claimed:
-        return broken(
-            *[said(line) for line in log if claim.at <= line.at < done.at][:4],
-            expected=f"a line with id {story.task} and its title when it is claimed",
-            observed="no such line between its claim and its completion",
-        )
-    others = [task for task in history.inserted if task != story.task]
-    early = [
-        n
-        for n in log
-        if n not in claimed
-        and claim.at <= n.at < done.at
-        and _tells_completion(n.text, story.task, title)
-        and _is_about(n.text.replace(title, ""), story.task)
-        and not any(_is_about(n.text, other) for other in others)  # which of the two is an attempt, or a slot?
-    ]
-    if early:
-        return broken(
-            said(early[0]),
-            *life(story),
-            expected="a completion is logged after its COMMIT",
-            observed=f"logged {done.committed_at - early[0].at:.2f} s before it",
-        )
-    told = [
-        n for n in log if n.at >= done.at and names_id(n.text, story.task) and _has_number(n.text, story, title)
-    ]
-    if not told:
-        return broken(
-            *[said(line) for line in log if line.at >= done.at][:4],
-            expected=f"a line with id {story.task} and how long it took when it is completed",
-            observed="no such line after its completion",
-        )
+def _untrue_after_sleep(history: History) -> Judgement | None:
+    """A line by which a worker completed a task that another one had taken over while it slept."""
+    for woken in history.moments("woken"):
+        story, service = history.story(woken.detail["task"]), woken.detail["service"]
+        takeover = [c for c in story.changes if c.service not in (None, service) and c.at < woken.at]
+        if not takeover or any(c.service == service for c in story.completions):
+            continue
+        title = _title(story)
+        lines = [n for n in history.log(service) if n.at > woken.at]
+        untrue = next((n for n in lines if tells_success(n.text, story.task, title)), None)
+        if untrue is not None:
+            return broken(
+                *sorted([said(untrue), *life(story)], key=lambda e: e.at),
+                expected="no completion is logged when the completion met no row",
+                observed=f"{service} logged one of task {story.task}, which it had lost to another worker",
+                hint="Look at the row count of the completion: 0 means that the task is not yours any more.",
+            )
     return None
-
-
-def names_id(text: str, task: str) -> bool:
-    """Whether a log line names an id, as a word of its own."""
-    position = text.find(task)
-    while position >= 0:
-        around = text[position - 1 : position] + text[position + len(task) : position + len(task) + 1]
-        if not any(c.isalnum() for c in around):
-            return True
-        position = text.find(task, position + 1)
-    return False
-
-
-def _tells_completion(text: str, task: str, title: str) -> bool:
-    plain = text.replace(title, "").lower()
-    return names_id(text, task) and any(word in plain for word in ("complet", "done", "finish"))
-
-
-def _has_number(text: str, story: Story, title: str) -> bool:
-    """Whether a duration is in the line: a number besides the id, the title and a time of day."""
-    rest = text.replace(title, " ")
-    rest = re.sub(r"\d{4}-\d\d-\d\d[T ]?|\d\d:\d\d:\d\d([.,]\d+)?(Z|[+-]\d\d:?\d\d)?", " ", rest)
-    rest = re.sub(rf"(?<![\w.]){re.escape(story.task)}(?![\w.])", " ", rest, count=1)
-    return bool(re.search(r"\d", rest))

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import signal
 
+from grader.checkpoints.races import shares_the_work
+from grader.checkpoints.recovery import recovers_what_a_killed_worker_left
+from grader.checkpoints.shutdown import finishes_the_task_in_hand
 from grader.checkpoints.worker import LAB, processes
 from grader.declare import check, scenario
 from grader.explore import REPEATS, Points, broken_point, point_lanes
 from grader.history.events import Moment
+from grader.history.sql import is_transaction_control, shape
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.lab import Lab
@@ -45,12 +49,17 @@ def stopped_at_odd_points(lab: Lab) -> None:
     points=4,
     on=(killed_at_even_points, killed_at_odd_points),
     after=processes,
+    explained_by=(shares_the_work, recovers_what_a_killed_worker_left),
     hint="Ask at each step: if the worker dies here, what does the table say? A task may be pending, or processing "
     "until the timeout has passed; work that was completed must not be found again.",
     read=f"{LAB}#every-crash-point",
 )
 def survives_every_crash(even: History, odd: History) -> Judgement:
-    """A worker is killed at each step of a task's life: the task is completed in the end, once, by another one."""
+    """A worker is killed at each step of a task's life: the task is completed in the end, once, by another one.
+
+    A process can die between any two statements, and while one is under way. At each of these points the table
+    must say enough for another worker to go on.
+    """
     return _judge(
         (even, odd),
         expected="the task completed in the end, by another worker, and once",
@@ -63,12 +72,16 @@ def survives_every_crash(even: History, odd: History) -> Judgement:
     points=2,
     on=(stopped_at_even_points, stopped_at_odd_points),
     after=processes,
+    explained_by=finishes_the_task_in_hand,
     hint="Install the handlers before anything else; let them set a flag and do no more; look at the flag only where "
     "nothing is in hand.",
     read=f"{LAB}#signals-at-every-step",
 )
 def bears_every_signal(even: History, odd: History) -> Judgement:
-    """A worker gets SIGTERM at each step of a task's life: exit status 0, nothing left processing, nothing lost."""
+    """A worker gets SIGTERM at each step of a task's life: exit status 0, nothing left processing, nothing lost.
+
+    A signal comes when it comes. A handler that is safe at the lines that were tried is not safe yet at all lines.
+    """
     return _judge(
         (even, odd),
         expected="exit status 0, and the task completed or still pending",
@@ -99,11 +112,30 @@ def _judge(histories: tuple[History, ...], *, expected: str, words: str) -> Judg
             )
         reason = history.moment("no-points")
         need(history.moment("points"), reason.detail["reason"] if reason else "the points were not tried")
-        if len(history.moments("point-missed")) > MISSED_SHARE * len(history.moments("point")):
-            need(None, f"at too many points {history.moments('point-missed')[0].detail['reason']}")
+        missed = _not_made_up_for(history, histories)
+        if len(missed) > MISSED_SHARE * len(history.moments("point")):
+            need(None, f"at too many points {missed[0].detail['reason']}")
     count = sum(len(history.moments("point")) for history in histories)
     need(count or None, "there was no point at which a signal could be sent")
     return holds(f"{words} at {count} points, and nothing was lost", coverage=coverage)
+
+
+def _not_made_up_for(history: History, histories: tuple[History, ...]) -> list[Moment]:
+    """The points that a worker did not come to, but for turns of a statement of which another turn was tried.
+
+    How often a worker that shows life at a pace of its own does so in one task's life is a matter of time, and no
+    turn differs from the others. Of a COMMIT one does.
+    """
+    tried = {_statement(point) for each in histories for point in each.moments("point")}
+    return [
+        point
+        for point in history.moments("point-missed")
+        if is_transaction_control(point.detail.get("sql", "")) or _statement(point) not in tried
+    ]
+
+
+def _statement(point: Moment) -> tuple[str, str]:
+    return shape(point.detail.get("sql", "")), point.detail["where"]
 
 
 def _times_broken(history: History, point: Moment) -> int:

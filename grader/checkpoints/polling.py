@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from collections import Counter
+from collections.abc import Mapping
+from statistics import median
 
 from grader.checkpoints.evidence import (
     ended,
@@ -12,8 +14,10 @@ from grader.checkpoints.evidence import (
     said,
 )
 from grader.checkpoints.polls import Rhythm, rhythms
-from grader.checkpoints.worker import LAB, A, processes, starts, three_tasks
+from grader.checkpoints.worker import LAB, A, processes, starts
 from grader.declare import check, scenario
+from grader.history.sql import shape
+from grader.history.tasks import Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.lab import Lab
@@ -28,58 +32,76 @@ def seconds_of(text: str) -> float:
     return sum(float(number) * units[unit] for number, unit in re.findall(r"([0-9.]+)(ms|s|m|h)", text))
 
 
+IDLE_INTERVAL = 1.0
+"""WORKER_POLL_INTERVAL, in seconds, of a worker whose quiet is looked at."""
+
+
 @scenario(timeout=10, seconds=5)
 def idle_second(lab: Lab) -> None:
-    """Nothing to do, with one poll a second; then a backlog of three tasks."""
-    worker = lab.start_worker(poll=1.0, duration=0.05)
+    """Nothing to do, with one poll a second; then a backlog of four tasks."""
+    worker = lab.start_worker(poll=IDLE_INTERVAL, duration=0.05)
     worker.process.sample_usage()
     lab.note("idle-begins")
     lab.watch(3.4)
     worker.process.sample_usage()
     lab.note("idle-ends")
-    tasks = lab.insert_tasks(3)
+    tasks = lab.insert_tasks(4)
     lab.wait_until(lab.has_status(*tasks))
 
 
-@scenario(timeout=10, seconds=3)
+@scenario(timeout=10, seconds=4)
 def idle_quarter(lab: Lab) -> None:
-    """Nothing to do, with four polls a second; then one task of some length."""
+    """Nothing to do, with four polls a second; then two tasks of some length."""
     lab.start_worker(poll=0.25, duration=0.9)
     lab.note("idle-begins")
     lab.watch(1.9)
     lab.note("idle-ends")
-    lab.wait_until(lab.has_status(*lab.insert_tasks(1)))
+    lab.wait_until(lab.has_status(*lab.insert_tasks(2)))
+
+
+LONGEST_EXTRA = 0.7
+"""Seconds that claiming and completing may add to the work, on any machine: of several tasks the quickest counts."""
 
 
 @check(
     "3a.work-is-done",
     points=2,
-    on=(three_tasks, idle_quarter),
+    on=(idle_second, idle_quarter),
     after=processes,
     hint="Sleep for WORKER_TASK_DURATION between the claim and the completion, outside the claim's transaction.",
     read=f"{LAB}#polling-loop",
 )
 def does_the_work(short_work: History, long_work: History) -> Judgement:
-    """WORKER_TASK_DURATION passes between claim and completion, at two settings."""
+    """WORKER_TASK_DURATION passes between claim and completion, at two settings.
+
+    A task that is marked completed without its work is worse than one that failed: nobody looks for it again. The
+    setting stands for work that takes time.
+    """
     seen = []
     for history in (short_work, long_work):
-        for story in history.stories.values():
-            if not story.claims or not story.completions:
-                continue
-            wanted = seconds_of(need(history.started(A), "").settings["WORKER_TASK_DURATION"])
-            took = story.completions[0].at - story.claims[0].at
-            late = 1.0 * history.patience + history.stalled_between(story.claims[0].at, story.completions[0].at)
-            if not 0.95 * wanted <= took <= wanted + late:
-                return broken(
-                    *life(story),
-                    expected=f"{wanted:g} s between claim and completion",
-                    observed=f"task {story.task}: {took:.2f} s",
-                )
-            seen.append(took)
-            break
-    if len(seen) < 2:
-        need(None, "no task was completed at both settings")
+        done = [s for s in history.stories.values() if s.claims and s.completions]
+        if not done:
+            need(None, "no task was completed at both settings")
+        wanted = seconds_of(need(history.started(A), "").settings["WORKER_TASK_DURATION"])
+        quickest = min(done, key=_took)
+        took = _took(quickest)
+        stalls = history.stalled_between(quickest.claims[0].at, quickest.completions[0].at)
+        if not 0.95 * wanted <= took <= wanted + LONGEST_EXTRA + stalls:
+            return broken(
+                *life(quickest),
+                expected=f"{wanted:g} s between claim and completion",
+                observed=f"task {quickest.task}: {took:.2f} s",
+            )
+        seen.append(took)
     return holds(" and ".join(f"{took:.2f} s" for took in seen))
+
+
+def _took(story: Story) -> float:
+    return story.completions[0].at - story.claims[0].at
+
+
+LONGEST_GAP = 0.8
+"""Seconds between a completion and the next claim, where the interval is a second; of several the median counts."""
 
 
 @check(
@@ -91,12 +113,17 @@ def does_the_work(short_work: History, long_work: History) -> Judgement:
     read=f"{LAB}#poll-interval",
 )
 def keeps_the_interval(second: History, quarter: History) -> Judgement:
-    """Empty polls come at WORKER_POLL_INTERVAL, at two settings; a backlog is worked off without waiting."""
-    seen: list[list[Rhythm]] = []
+    """Empty polls come at WORKER_POLL_INTERVAL, at two settings; a backlog is worked off without waiting.
+
+    The interval is a bargain between load on the database and time that a task waits. A worker that waits between
+    tasks as well makes the bargain for the worst of both.
+    """
+    seen: list[Mapping[str, Rhythm]] = []
     for history, wanted in ((second, 1.0), (quarter, 0.25)):
         begins = need(history.moment("idle-begins"), "the worker never came to its first poll").at
         ends = need(history.moment("idle-ends"), "the scenario came to no end").at
-        if exit_ := history.exited(A):
+        exit_ = history.exited(A)
+        if exit_ is not None and exit_.at < ends:
             return broken(
                 *[said(line) for line in history.log(A)[-4:]],
                 ended(exit_),
@@ -106,36 +133,44 @@ def keeps_the_interval(second: History, quarter: History) -> Judgement:
         seen.append(rhythms(history, A, begins, ends))
     fitting = [
         (r1, r2)
-        for r1, r2 in zip(*seen, strict=True)
-        if r1.fits(1.0, second.patience) and r2.fits(0.25, quarter.patience)
+        for name, r1 in seen[0].items()
+        if (r2 := seen[1].get(name)) and r1.fits(1.0, second.patience) and r2.fits(0.25, quarter.patience)
     ]
     if not fitting:
-        r1, r2 = seen[0][0], seen[1][0]
+        r1, r2 = (next(iter(found.values())) for found in seen)
         return broken(
             *[Evidence(at, "poll", A) for at in r1.times[:5]],
             expected="a poll every 1 s, and every 0.25 s when told so",
             observed=f"every {r1.words} at 1 s, every {r2.words} at 0.25 s",
         )
+    words = f"every {fitting[0][0].words} and every {fitting[0][1].words}"
     waits = _waits_in_backlog(second)
-    if not waits:
-        need(None, "the backlog was not worked off")
-    if max(waits) > 0.5 + 0.25 * second.patience:
+    if not waits:  # that tasks are not worked off is another check's to say
+        return holds(f"{words}; no backlog was worked off")
+    if median(waits) > LONGEST_GAP:
         return broken(
             *[e for task in second.inserted for e in life(second.story(task))[1:]],
             expected="no wait while tasks are there",
-            observed=f"{max(waits):.2f} s between a completion and the next claim",
+            observed=f"{median(waits):.2f} s between a completion and the next claim",
             hint="Wait only when a poll found nothing; after a task look again at once.",
         )
-    return holds(f"every {fitting[0][0].words} and every {fitting[0][1].words}; no wait within a backlog")
+    return holds(f"{words}; no wait within a backlog")
 
 
 def _waits_in_backlog(history: History) -> list[float]:
     stories = [history.story(task) for task in history.inserted]
     claimed = sorted(s.claims[0].at for s in stories if s.claims)
     completed = sorted(s.completions[0].at for s in stories if s.completions)
-    if len(stories) < 3 or len(completed) < len(stories):
+    if len(stories) < 4 or len(completed) < len(stories):
         return []
     return [max(0.0, claim - done) for claim, done in zip(claimed[1:], completed, strict=False)]
+
+
+MOST_POLLS = 3
+"""Statements of one kind on one connection, for each interval; one that spins sends more, on any machine."""
+
+LONGEST_IDLE_TRANSACTION = 0.5
+"""Seconds."""
 
 
 @check(
@@ -147,17 +182,22 @@ def _waits_in_backlog(history: History) -> list[float]:
     read=f"{LAB}#idle-and-quiet",
 )
 def is_quiet_when_idle(history: History) -> Judgement:
-    """Idle, the worker uses next to no CPU time, leaves no transaction open, and opens no more connections."""
+    """Idle, the worker uses next to no CPU time, leaves no transaction open, and opens no more connections.
+
+    Most workers idle most of the time. A transaction that stays open keeps PostgreSQL from cleaning up for
+    everyone, and connections are few.
+    """
     begins = need(history.moment("idle-begins"), "the worker never came to its first poll").at
     ends = need(history.moment("idle-ends"), "the scenario came to no end").at
     usage = history.usage(A)
     if len(usage) < 2:
         need(None, "its CPU time was not measured")
     used, time = usage[1].cpu_s - usage[0].cpu_s, usage[1].at - usage[0].at
-    if used > 0.15 * time:
+    polls = _most_of_a_kind(history, begins, ends)
+    if used > 0.15 * time or polls > MOST_POLLS * (ends - begins) / IDLE_INTERVAL:
         return broken(
-            expected="next to no CPU time while there is nothing to do",
-            observed=f"{used:.2f} s of CPU time in {time:.1f} s",
+            expected="next to no CPU time, and few statements, while there is nothing to do",
+            observed=f"{used:.2f} s of CPU time in {time:.1f} s, and {polls} times the same statement",
         )
     if problem := _open_transaction(history, begins, ends):
         return problem
@@ -171,15 +211,25 @@ def is_quiet_when_idle(history: History) -> Judgement:
     return holds(f"{used:.2f} s of CPU time in {time:.1f} s, {last} open connection{'s' * (last != 1)}")
 
 
+def _most_of_a_kind(history: History, begins: float, ends: float) -> int:
+    steps = [s for s in history.steps_of(A) if begins <= s.began <= ends and not s.is_setup]
+    return max(Counter((s.connection, shape(s.sql)) for s in steps).values(), default=0)
+
+
 def _open_transaction(history: History, begins: float, ends: float) -> Judgement | None:
-    """A transaction that stays open for half an interval and longer between two polls."""
-    mine = [s for s in history.steps_of(A) if s.ended is not None and begins <= s.began <= ends]
-    for step, following in pairwise(mine):
-        gap = following.began - (step.ended or 0)
-        if step.state_after in ("T", "E") and gap > 0.5 and step.connection == following.connection:
-            return broken(
-                ran(step),
-                expected="no transaction open while the worker waits",
-                observed=f"a transaction stayed open for {gap:.1f} s after an empty poll",
-            )
+    """A transaction that stays open between two statements of its connection, or after the last one."""
+    for connection in history.connections:
+        if connection.service != A:
+            continue
+        over = min(ends, connection.closed or ends)
+        mine = [s for s in history.steps_of(A) if s.connection == connection.number and s.ended is not None]
+        for number, step in enumerate(mine):
+            following = mine[number + 1].began if number + 1 < len(mine) else over
+            gap = min(over, following) - max(begins, step.ended or begins)
+            if step.state_after in ("T", "E") and gap > LONGEST_IDLE_TRANSACTION:
+                return broken(
+                    ran(step),
+                    expected="no transaction open while the worker waits",
+                    observed=f"a transaction stayed open for {gap:.1f} s while there was nothing to do",
+                )
     return None

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from grader.checkpoints.client import client_to_client
+from collections.abc import Mapping, Sequence
+
+from grader.checkpoints.client import BURST, DURATION, client_to_client
 from grader.checkpoints.evidence import asked, life, list_of, moved, short
+from grader.checkpoints.polling import does_the_work
+from grader.checkpoints.replies import any_task, json_of, never_answered, seen_of, went_well
 from grader.checkpoints.shutdown import claim_began
 from grader.checkpoints.worker import LAB, A, processes
 from grader.declare import check, scenario
 from grader.history.board import Board
+from grader.history.events import HttpExchange
 from grader.history.tasks import Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
@@ -62,7 +67,11 @@ def _held_claim(lab: Lab, worker: Worker) -> None:
     read=f"{LAB}#claiming-with-skip-locked",
 )
 def skips_a_locked_row(history: History) -> Judgement:
-    """With the oldest task locked by someone else, the worker takes the next one, and the locked one when it is free."""
+    """With the oldest task locked by someone else, the worker takes the next one, and the locked one when it is free.
+
+    A worker that waits for a locked row does nothing, although other tasks wait as well: ten workers are then as
+    fast as one.
+    """
     locked = need(history.moment("row-locked"), "the worker never came to its first poll")
     let_go = need(history.moment("row-let-go"), "the scenario came to no end")
     oldest, other = history.story(locked.detail["task"]), history.story(locked.detail["other"])
@@ -129,7 +138,11 @@ def shuffled_ages(lab: Lab) -> None:
     read=f"{LAB}#oldest-first",
 )
 def takes_the_oldest_first(history: History) -> Judgement:
-    """Tasks are claimed in the order of created_at, whatever their order in the table."""
+    """Tasks are claimed in the order of created_at, whatever their order in the table.
+
+    Without an order the database gives what it finds first, which is the oldest for as long as the table is new.
+    Later some tasks wait for ever.
+    """
     ages: dict[str, float] = need(history.moment("shuffled"), "the tasks were not inserted").detail["ages"]
     claims = [c for c in history.claims if c.task in ages]
     if len({c.task for c in claims}) < len(ages):
@@ -152,75 +165,163 @@ def takes_the_oldest_first(history: History) -> Judgement:
     points=4,
     on=client_to_client,
     after=processes,
+    explained_by=does_the_work,
     hint="UPDATE only the columns that you own: status, assigned_worker, updated_at.",
     read=f"{LAB}#end-to-end",
 )
 def works_end_to_end(history: History) -> Judgement:
-    """A client that posts a task sees it move to completed, with its title and description untouched."""
-    posted = need(history.moment("posted"), "the api-service did not create a task")
+    """A client that posts a task sees it move to completed, with its title and description untouched.
+
+    This is what a client of the whole system sees, and all that it sees.
+    """
+    if silent := never_answered(history):
+        return silent
+    post = need(next(iter(history.exchanges("POST")), None), "the api-service and the worker did not come up")
+    posted = history.moment("posted")
+    if posted is None:
+        return broken(
+            asked(post),
+            expected="a task that is posted is there",
+            observed=f"{seen_of(post)}, and no task with this title in the table",
+            hint="POST has to store the task in the table: this is where the worker looks for it.",
+        )
+    need(history.moment("looked"), "the scenario came to no end")
     story = history.story(posted.detail["task"])
-    reads = [e for e in history.exchanges("GET") if e.path == f"/tasks/{story.task}"]
-    if not story.completions or '"completed"' not in (reads[-1].body if reads else ""):
+    read = need(
+        next(iter(reversed(history.exchanges("GET", f"/tasks/{story.task}"))), None), "the task was not read"
+    )
+    if not story.completions:
         return broken(
             *life(story),
-            *[asked(e) for e in reads[-1:]],
-            expected="GET shows the task completed",
-            observed=f"in the table it is {story.status}",
+            asked(read),
+            expected="a task that is posted becomes completed",
+            observed=f"in the table it is {story.status}" if story.changes else "the task is not in the table",
         )
-    row = story.row or {}
-    if row.get("title") != posted.detail["title"] or row.get("description") != "as it was posted":
-        return broken(*life(story), expected="title and description as posted", observed=f"{row.get('title')}")
-    changed = need(history.moment("changed-at-work"), "no task was in hand when the client changed it")
-    return _keeps_the_change(history, history.story(changed.detail["task"]), changed.detail)
+    shown = any_task(read) or {}
+    if read.status != 200 or shown.get("status") != "completed":
+        seen = seen_of(read) if read.status != 200 else f"GET answers {short(read.body, 60)}"
+        return broken(
+            *life(story),
+            asked(read),
+            expected="GET shows the task completed",
+            observed=f"in the table it is {story.status}, and {seen}",
+            hint="GET asks the table each time: nobody else knows how far the worker has come.",
+        )
+    wanted = {"title": posted.detail["title"], "description": "as it was posted"}
+    if other := _other_than(wanted, story):
+        return broken(*life(story), expected="title and description as posted", observed=other)
+    return _keeps_the_change(history)
 
 
-def _keeps_the_change(history: History, story: Story, wanted: dict[str, str] | object) -> Judgement:
-    assert isinstance(wanted, dict)
-    put = need(
-        next((e for e in history.exchanges("PUT") if e.path == f"/tasks/{story.task}"), None),
-        "no PUT was sent",
-    )
-    if put.status != 200 or not story.completions:
-        need(None, f"the PUT was answered {put.error or put.status}, the task ended {story.status}")
+def _other_than(wanted: Mapping[str, str], story: Story) -> str | None:
     row = story.row or {}
-    if row.get("title") != wanted["title"] or row.get("description") != wanted["description"]:
+    other = [f"{key} is “{short(str(row.get(key)), 60)}”" for key in wanted if row.get(key) != wanted[key]]
+    return " and ".join(other) or None
+
+
+def _keeps_the_change(history: History) -> Judgement:
+    again = need(history.moment("posted-again"), "no second task was created")
+    story = history.story(again.detail["task"])
+    changed = history.moment("changed-at-work")
+    if changed is None:
+        if not _was_over_at_once(story):
+            need(None, "no task was in hand when the client changed it")
+        return holds("posted, claimed, completed, seen by the client; never in hand for long", *life(story))
+    put = need(next(iter(history.exchanges("PUT", f"/tasks/{story.task}")), None), "no PUT was sent")
+    if not went_well(put):
+        return broken(
+            asked(put),
+            *life(story),
+            expected="200: a client may change title and description while a worker works on the task",
+            observed=seen_of(put),
+            hint="Title and description belong to the client, whatever the status is.",
+        )
+    if not story.completions:
+        return broken(
+            asked(put),
+            *life(story),
+            expected="a task that the client changed meanwhile is completed like any other",
+            observed=f"task {story.task} stayed {story.status}",
+        )
+    if other := _other_than({key: changed.detail[key] for key in ("title", "description")}, story):
         return broken(
             asked(put),
             *[moved(c) for c in story.changes[-4:]],
-            expected="the title that the client set while the worker worked",
-            observed=f"the completion brought back “{row.get('title')}”",
+            expected="title and description that the client set while the worker worked",
+            observed=f"after the completion {other}",
         )
     return holds("posted, claimed, completed, seen by the client; a PUT in between was kept", *life(story))
+
+
+def _was_over_at_once(story: Story) -> bool:
+    """Whether nobody could have changed the task while it was in hand."""
+    ends = story.completions
+    return bool(ends) and (not story.claims or ends[0].at - story.claims[0].at < DURATION / 2)
 
 
 @check(
     "3b.burst",
     points=5,
     on=client_to_client,
-    after=works_end_to_end,
+    after=processes,
     hint="Ten rows, ten claims, ten completions: claim one row at a time, or remember every row that you claimed.",
     read=f"{LAB}#end-to-end",
 )
 def works_off_a_burst(history: History) -> Judgement:
-    """Ten tasks posted at the same moment are ten tasks, each claimed once and completed once."""
+    """Ten tasks posted at the same moment are ten tasks, each claimed once and completed once.
+
+    Tasks come in crowds. What works with one task at a time shows its gaps when ten come at once.
+    """
+    if silent := never_answered(history):
+        return silent
     titles = need(history.moment("burst"), "the scenario did not come as far as the burst").detail["titles"]
+    need(history.moment("burst-over"), "the scenario came to no end")
     posts = [e for e in history.exchanges("POST") if any(t in (e.request or "") for t in titles)]
-    refused = [e for e in posts if e.status != 201]
+    refused = [e for e in posts if not went_well(e)]
     if refused:
         return broken(
             *[asked(e) for e in refused[:4]],
-            expected="201 for each of ten POSTs at the same time",
-            observed=f"{len(refused)} were not",
+            expected=f"a task for each of {BURST} POSTs at the same time",
+            observed=f"{len(refused)} were refused: {seen_of(refused[0])}",
             hint="Each request needs a connection of its own, or a turn on a shared one.",
         )
+    if problem := _mixed_up(history, posts, titles):
+        return problem
     stories = [s for s in history.stories.values() if s.changes[0].after("title") in titles]
     wrong = [s for s in stories if len(s.claims) != 1 or len(s.completions) != 1]
-    if len(stories) != 10 or wrong:
+    if wrong:
         return broken(
             *[e for s in wrong[:3] for e in life(s)],
-            expected="ten tasks, each claimed once and completed once",
-            observed=f"{len(stories)} tasks; "
-            + list_of(f"task {s.task}: {len(s.claims)} claims, {len(s.completions)} completions" for s in wrong),
+            expected=f"{BURST} tasks, each claimed once and completed once",
+            observed=list_of(
+                f"task {s.task}: {len(s.claims)} claims, {len(s.completions)} completions" for s in wrong
+            ),
         )
     start, end = min(e.at for e in posts), max(s.completions[0].at for s in stories)
-    return holds(f"ten tasks in {end - start:.1f} s, each claimed once and completed once")
+    return holds(f"{BURST} tasks in {end - start:.1f} s, each claimed once and completed once")
+
+
+def _mixed_up(history: History, posts: Sequence[HttpExchange], titles: Sequence[str]) -> Judgement | None:
+    """Whether the table does not hold each title once, or a client got another one's task as the answer."""
+    stored = {s.task: str(s.changes[0].after("title")) for s in history.stories.values()}
+    found = [title for title in stored.values() if title in titles]
+    strange = [
+        post
+        for post in posts
+        if (task := str((any_task(post) or {}).get("id"))) in stored
+        and stored[task] != json_of(post.request)["title"]
+    ]
+    if sorted(found) == sorted(titles) and not strange:
+        return None
+    missing = [title for title in titles if title not in found]
+    seen = f"{len(found)} tasks in the table"
+    if missing:
+        seen += f", none of them with the title {list_of(missing, 3)}"
+    if strange:
+        seen += f"; {len(strange)} clients were answered with the task of another"
+    return broken(
+        *[asked(post) for post in (strange or posts)[:4]],
+        expected=f"{BURST} tasks, one for each client, each with its own title",
+        observed=seen,
+        hint="What belongs to one request must not lie where another one can reach it.",
+    )

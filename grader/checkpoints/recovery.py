@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-
 from grader.checkpoints.evidence import life, moved
+from grader.checkpoints.polling import does_the_work
+from grader.checkpoints.races import shares_the_work
 from grader.checkpoints.worker import LAB, processes
 from grader.declare import check, scenario
 from grader.history.events import Moment
@@ -17,6 +17,9 @@ TIMEOUT = 1.5
 """The stuck timeout of scenarios that wait for it, in seconds."""
 POLL = 0.2
 WORK = 0.4
+
+BACKLOG = 40
+"""Tasks that wait: more than a worker, even with some slots, works off before it has to have looked for stuck ones."""
 
 
 @scenario(timeout=10, seconds=5)
@@ -33,11 +36,10 @@ def killed_mid_task(lab: Lab) -> None:
     [task] = lab.insert_tasks(1)
     name = lab.wait_for_any({w.name: w.works_on(task) for w in workers})
     victim, other = _split(workers, name)
-    backlog = lab.insert_tasks(5)
-    victim.signal(signal.SIGKILL)
     lab.note("killed", task=task.id, victim=victim.name, other=other.name)
-    lab.wait_until(lab.has_status(task))
-    lab.wait_until(lab.has_status(*backlog))
+    victim.kill()
+    lab.insert_tasks(BACKLOG)
+    lab.wait_until(lab.has_status(task), timeout=7)
 
 
 def _split(workers: list[Worker], name: str) -> tuple[Worker, Worker]:
@@ -50,12 +52,17 @@ def _split(workers: list[Worker], name: str) -> tuple[Worker, Worker]:
     points=7,
     on=killed_mid_task,
     after=processes,
+    explained_by=(does_the_work, shares_the_work),
     hint="Every worker, on every round of its loop, frees tasks that have been in processing for longer than "
     "WORKER_STUCK_TIMEOUT, whoever owned them.",
     read=f"{LAB}#crash-recovery",
 )
 def recovers_what_a_killed_worker_left(history: History) -> Judgement:
-    """A task whose worker was killed is completed by another running one, in time, although a backlog waits."""
+    """A task whose worker was killed is completed by another running one, in time, although a backlog waits.
+
+    Machines lose power and processes are killed for their memory, without a signal that could be handled. The
+    task's row is all that is left, and somebody has to look at it.
+    """
     killed = need(history.moment("killed"), "no worker was killed while it worked")
     story = history.story(killed.detail["task"])
     victim = killed.detail["victim"]
@@ -93,8 +100,7 @@ def young_row(lab: Lab) -> None:
     first = lab.start_worker("worker-A", poll=POLL, duration=600.0, stuck=long, timezone="Asia/Tokyo")
     [task] = lab.insert_tasks(1, ages=[3 * 86400.0])
     lab.wait_until(first.works_on(task))
-    first.signal(signal.SIGKILL)
-    lab.wait_until(lab.has_exited(first))
+    first.kill()
     lab.wait_until_backends_gone()
     lab.database.age([task.id], long / 2)
     lab.note("aged", task=task.id, seconds=long / 2)
@@ -110,12 +116,17 @@ def young_row(lab: Lab) -> None:
     points=2,
     on=young_row,
     after=processes,
+    explained_by=(does_the_work, shares_the_work),
     hint="Compare updated_at with now() minus WORKER_STUCK_TIMEOUT inside the database; created_at says nothing, "
     "and your clock is not the database's.",
     read=f"{LAB}#recovery-waits",
 )
 def leaves_young_rows_alone(history: History) -> Judgement:
-    """A task in processing for less than the timeout is left alone, however long ago it was created."""
+    """A task in processing for less than the timeout is left alone, however long ago it was created.
+
+    Recovery that is too eager takes tasks from workers that are at work. Only the database's clock is the same for
+    all workers, and only the last change of a row tells its age.
+    """
     aged = need(history.moment("aged"), "the task was not left in processing")
     end = need(history.moment("looked-enough"), "the second worker did not look for tasks")
     story = history.story(aged.detail["task"])
@@ -146,11 +157,15 @@ def start_beside_a_live_worker(lab: Lab) -> None:
     points=2,
     on=start_beside_a_live_worker,
     after=processes,
+    explained_by=(does_the_work, shares_the_work),
     hint="At its start a worker cannot know which rows in processing are abandoned: only their age tells.",
     read=f"{LAB}#live-workers-are-spared",
 )
 def spares_live_workers(history: History) -> Judgement:
-    """Starting a worker does not take back what a live one is working on."""
+    """Starting a worker does not take back what a live one is working on.
+
+    Workers come and go beside each other. One that clears the table at its start takes the work of all the others.
+    """
     looked = need(history.moment("second-looked"), "the second worker did not start")
     story = history.story(looked.detail["task"])
     taken = [c for c in story.changes if c.service == "worker-B"]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +52,3 @@ HARMLESS_TITLES: tuple[str, ...] = (
     "żółw 任务 🐘 e\u0301",
     "<script>alert(1)</script>",
 )
-
-
-def task_list(body: Any) -> list[dict[str, Any]] | None:
-    """The tasks in an answer to ``GET /tasks``: an array, or one under items, tasks or data. None: no list."""
-    if isinstance(body, dict):
-        body = next((body[key] for key in ("items", "tasks", "data") if isinstance(body.get(key), list)), None)
-    return body if isinstance(body, list) and all(isinstance(task, dict) for task in body) else None
-
-
-def json_of(text: str | None) -> Any:
-    """The JSON value of a body; None when it is none."""
-    try:
-        return json.loads(text or "")
-    except ValueError:
-        return None

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 
 from grader.checkpoints.durable import AtCommit, maker
 from grader.checkpoints.evidence import ended, life, list_of, moved, said, sent, short, status_words
+from grader.checkpoints.lines import speaks_of_shutdown
+from grader.checkpoints.polling import does_the_work
 from grader.checkpoints.worker import LAB, A, processes, starts
 from grader.declare import check, scenario
-from grader.history.events import ChildrenLeft, SignalSent
+from grader.history.events import ChildrenLeft, ServiceExited, SignalSent
 from grader.history.steps import Step
 from grader.history.tasks import Claim, Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
-from grader.lab import Condition, Lab
+from grader.lab import Condition, Lab, any_of
 from grader.model import Evidence
 
 BACKLOG = 30
@@ -23,6 +26,9 @@ STEADY, LONGEST_STEADY = 0.1, 0.3
 """Seconds in which a worker's other slots come as far as the first one, or a signal comes to its handler: on a quiet
 machine, and on any. The work that it is at lasts longer, whatever the machine does."""
 
+LONGEST_SILENCE = 3.0
+"""Seconds (times patience) in which a worker that speaks of a signal at all has done so."""
+
 
 def _steady(lab: Lab) -> None:
     lab.watch(min(STEADY * lab.patience, LONGEST_STEADY))
@@ -30,12 +36,20 @@ def _steady(lab: Lab) -> None:
 
 @scenario(timeout=10, seconds=3)
 def sigterm_mid_task(lab: Lab) -> None:
-    """Three tasks wait; the worker gets SIGTERM while it works on one of them."""
+    """Three tasks wait; the worker gets SIGTERM at work on one of them, and has the time to say so before it ends."""
     worker = lab.start_worker(poll=0.2, duration=0.8)
     tasks = lab.insert_tasks(3)
-    lab.wait_for_any({task.id: worker.works_on(task) for task in tasks})
-    _steady(lab)
-    lab.stop(worker, signal.SIGTERM)
+    # One that never works can be told to stop all the same.
+    at_work = {task.id: worker.works_on(task) for task in tasks}
+    if lab.comes(any_of(at_work.values(), by=worker.name), timeout=5):
+        _steady(lab)
+    with worker.relay.hold(lambda _step: True):  # so that its work comes to no end meanwhile
+        told = worker.says(speaks_of_shutdown)
+        worker.signal(signal.SIGTERM)
+        if lab.comes(told, timeout=LONGEST_SILENCE):
+            _steady(lab)  # what else it says of the signal comes with it
+        lab.note("let-go")
+    lab.wait_until(lab.has_exited(worker))
 
 
 @scenario(timeout=10, seconds=2)
@@ -103,11 +117,16 @@ def _left_processing(history: History) -> list[Story]:
     points=6,
     on=sigterm_mid_task,
     after=processes,
+    explained_by=does_the_work,
     hint="The handler only sets a flag. Your loop looks at it before it claims, never between claim and completion.",
     read=f"{LAB}#graceful-shutdown",
 )
 def finishes_the_task_in_hand(history: History) -> Judgement:
-    """A worker that gets SIGTERM while it works completes that task and exits with status 0."""
+    """A worker that gets SIGTERM while it works completes that task and exits with status 0.
+
+    Every deployment sends SIGTERM to every worker. If each one drops its task, each deployment leaves tasks behind
+    that wait for a timeout, or for a person.
+    """
     return _finishes(history, need(history.signal("SIGTERM"), "the worker never had a task in hand"))
 
 
@@ -120,20 +139,72 @@ def _finishes(history: History, signal_: SignalSent) -> Judgement:
         return broken(
             *proof,
             expected="the task completed, then exit status 0",
-            observed=f"still running {waited:.0f} s after {signal_.signal}",
-            hint="Something waits without looking at the flag, or nobody set it.",
+            observed=f"{_states(stories, float('inf'))}, still running {waited:.0f} s after {signal_.signal}",
+            hint=_why_still_there(history, signal_, stories),
         )
     proof.append(ended(exit_))
     unfinished = [s for s in stories if s.status_at(exit_.at) != "completed"]
     stuck = _left_processing(history)
     if unfinished or stuck or exit_.status != 0:
-        states = list_of(f"task {s.task} {s.status_at(exit_.at)}" for s in unfinished or stuck or stories)
+        states = _states(unfinished or stuck or stories, exit_.at)
         return broken(
             *proof,
             expected="the task completed, nothing left processing, exit status 0",
             observed=f"{states}, {status_words(exit_.status)}",
+            hint=_why_gone(history, signal_, exit_, len(unfinished), len(stories)),
         )
     return holds(f"task {stories[0].task} completed, then exit status 0", *proof)
+
+
+def _states(stories: Sequence[Story], at: float) -> str:
+    return list_of(f"task {s.task} {s.status_at(at)}" for s in stories)
+
+
+def _why_still_there(history: History, signal_: SignalSent, stories: Sequence[Story]) -> str:
+    """A hint for a worker that got a signal and did not end."""
+    if _late_claims(history, signal_):
+        return (
+            "It went on to claim after the signal, so the loop never learned of it: is the flag looked at in every "
+            "round, or did something catch the exception that the handler raised?"
+        )
+    if all(story.status == "completed" for story in stories):
+        return (
+            "The work was finished, and still the process lives: something keeps it alive, such as a loop, a thread "
+            "or a pool that nobody ends. (In Python: end the thread too, or make it a daemon.)"
+        )
+    return "Something waits without looking at the flag, or nobody set it."
+
+
+def _why_gone(
+    history: History, signal_: SignalSent, exit_: ServiceExited, unfinished: int, in_hand: int
+) -> str | None:
+    """A hint for a worker that ended too soon, or not well; None: what the check says anyway."""
+    if exit_.status == -signal.Signals[signal_.signal]:
+        if any(left.service == exit_.service for left in history.of(ChildrenLeft)):
+            return (
+                f"{signal_.signal} goes to the process that your command starts, and that one passed nothing on: the "
+                "worker is a child of it, and lived on. Start the worker itself, or let the wrapper exec it."
+            )
+        return (
+            f"Nothing caught {signal_.signal}, so it ended the process by itself. Install a handler, before anything "
+            "else, that only sets a flag; your loop looks at it before it claims, never between claim and completion."
+        )
+    if 0 < unfinished < in_hand:
+        return (
+            "It held more tasks than it finished: claim a task only when its work begins, or finish all that you hold "
+            "before you exit."
+        )
+    if exit_.status == 0 and unfinished:
+        return (
+            "The worker ended by itself with the task in hand: a handler that exits, or raises, leaves it behind. Let "
+            "the handler only set a flag, which your loop looks at before it claims."
+        )
+    if exit_.status > 0 and not unfinished:
+        return (
+            "The work was finished; the exit status alone is wrong. After a signal, end as if all went well: no "
+            "exception on the way out, no other status than 0."
+        )
+    return None
 
 
 @check(
@@ -141,11 +212,16 @@ def _finishes(history: History, signal_: SignalSent) -> Judgement:
     points=3,
     on=(sigterm_mid_task, sigterm_between_tasks),
     after=processes,
+    explained_by=does_the_work,
     hint="Look at the flag right before the statement that claims.",
     read=f"{LAB}#graceful-shutdown",
 )
 def takes_no_more(history: History, between: History) -> Judgement:
-    """With a backlog waiting, no claim begins after SIGTERM, at work or between two tasks."""
+    """With a backlog waiting, no claim begins after SIGTERM, at work or between two tasks.
+
+    Whoever sent the signal waits a few seconds and then sends SIGKILL. A task begun after SIGTERM is a task that
+    may be killed in its middle.
+    """
     signal_ = need(history.signal("SIGTERM"), "the worker never had a task in hand")
     _stories_in_hand(history, signal_)
     if late := _late_claims(history, signal_):
@@ -239,7 +315,11 @@ def claim_began(history: History, task: str, at: float) -> float:
     read=f"{LAB}#stop-while-waiting",
 )
 def stops_while_waiting(history: History) -> Judgement:
-    """A worker that waits for its next poll, half a minute away, is gone within two seconds of SIGTERM."""
+    """A worker that waits for its next poll, half a minute away, is gone within two seconds of SIGTERM.
+
+    An idle worker has nothing to finish. If it sleeps its interval out, deployments are slow, or the worker is
+    killed although it had nothing to lose.
+    """
     signal_ = need(history.signal("SIGTERM"), "the worker never came to wait")
     exit_ = history.exited(A)
     if exit_ is None:
@@ -258,11 +338,16 @@ def stops_while_waiting(history: History) -> Judgement:
     points=2,
     on=sigint_mid_task,
     after=processes,
+    explained_by=does_the_work,
     hint="Install the same handler for SIGINT; else Python raises KeyboardInterrupt in the middle of the work.",
     read=f"{LAB}#two-kinds-of-signal",
 )
 def treats_sigint_alike(history: History) -> Judgement:
-    """SIGINT does the same as SIGTERM, without a traceback."""
+    """SIGINT does the same as SIGTERM, without a traceback.
+
+    Ctrl-C is how a person stops a worker. Python turns it into an exception at any line at all, between claim and
+    completion too.
+    """
     signal_ = need(history.signal("SIGINT"), "the worker never had a task in hand")
     traces = [n for n in history.log(A) if n.at >= signal_.at and "Traceback (most recent call last)" in n.text]
     result = _finishes(history, signal_)
@@ -281,12 +366,17 @@ def treats_sigint_alike(history: History) -> Judgement:
     points=2,
     on=(sigterm_mid_task, second_signal),
     after=processes,
+    explained_by=does_the_work,
     hint="Close the connections before you exit, start no process that outlives you, and let a second signal "
     "change nothing while a task is in hand.",
     read=f"{LAB}#a-clean-exit",
 )
 def exits_cleanly(history: History, twice: History) -> Judgement:
-    """Connections end with a Terminate message, no child process is left, a second signal loses no task."""
+    """Connections end with a Terminate message, no child process is left, a second signal loses no task.
+
+    What a worker leaves behind outlives it: connections count against the server's limit until it notices, child
+    processes go on working, and an impatient second signal must not undo a patient first one.
+    """
     need(history.signal("SIGTERM"), "the worker never had a task in hand")
     exit_ = history.exited(A)
     if exit_ is None:

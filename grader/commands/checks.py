@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+
 from rich.console import Console
 from rich.table import Table
 
 from grader.checkpoints import all_checks
+from grader.commands.explain import page
 
 
-def show(console: Console) -> int:
-    """Print every check with its points, its sentence and where to read."""
+def show(console: Console, *, markdown: bool = False) -> int:
+    """Print every check with its points and its sentence; or the page of all checkpoints, in Markdown."""
+    if markdown:
+        sys.stdout.write(page())
+        return 0
     table = Table(box=None, pad_edge=False)
     table.add_column("check", no_wrap=True)
     table.add_column("points", justify="right")

@@ -5,34 +5,37 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
-from grader.calibration import StallWatch
+from grader.calibration import StallWatch, describe_machine
 from grader.checkpoints import all_checks, select
 from grader.commands.reporting import publish
-from grader.commands.stage import ServerChoice, stage
-from grader.errors import EnvironmentFailed
+from grader.commands.stage import ServerChoice, Stage, stage
+from grader.declare import Check
+from grader.errors import BadCall, CannotGrade, EnvironmentFailed, GraderError
 from grader.history.recorder import Clock
-from grader.report import LiveProgress
+from grader.model import Refusal
+from grader.report import FILES, LiveProgress, write_refusal
 from grader.runner import Runner
 from grader.saved import Run, save
 from grader.services import IsolationChoice
-from grader.sources import opened
+from grader.sources import is_repository, name_of, opened
 from grader.submission import Submission, load_submission
 
-OURS = ("run.json", "report.json", "report.html", "build.log", "history")
+OURS = ("run.json", "build.log", "history", *FILES)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the call asks for; ``jobs`` and ``seed`` are chosen when None."""
+    """What the call asks for; ``jobs`` and ``seed`` are chosen when None, ``formats`` come on top of the usual ones."""
 
     source: str
     """A folder, an archive, or the address of a git repository."""
@@ -44,17 +47,37 @@ class Options:
     deep: bool
     server: ServerChoice
     isolation: IsolationChoice
+    formats: Sequence[str] = ()
+    verbose: bool = False
 
 
 def grade(options: Options, console: Console) -> int:
-    """Grade one submission; the exit status. Raises CannotGrade, GraderError or Ended."""
-    with opened(options.source) as folder:
-        return _grade(load_submission(folder), options, console)
+    """Grade one submission; the exit status. Raises CannotGrade, GraderError or Ended.
+
+    Where there is nothing to report on, the output folder says why.
+    """
+    try:
+        with opened(options.source) as folder:
+            return _grade(load_submission(folder), options, console)
+    except BadCall:
+        raise
+    except (CannotGrade, GraderError) as problem:
+        _refuse(options, problem)
+        raise
+
+
+def _refuse(options: Options, problem: CannotGrade | GraderError) -> None:
+    if not is_repository(options.source) and not Path(options.source).exists():
+        return  # a slip of the pen leaves no folder behind
+    refusal = Refusal(name_of(options.source), str(problem), isinstance(problem, GraderError))
+    with suppress(EnvironmentFailed):
+        for line in write_refusal(refusal, cleared(options.output, keep=("build.log",)), options.formats):
+            print(f"grader: {line}", file=sys.stderr)
 
 
 def _grade(submission: Submission, options: Options, console: Console) -> int:
     checks = select(all_checks(), only=options.only, part=options.part)
-    output = _cleared(options.output)
+    output = cleared(options.output)
     started = datetime.now(UTC)
     clock = Clock()
     progress = LiveProgress(console)
@@ -83,7 +106,21 @@ def _grade(submission: Submission, options: Options, console: Console) -> int:
             progress=progress,
         )
         results = runner.run()
-    run = Run(
+    run = describe(submission, there, runner, checks, started, clock.now())
+    save(output, run, runner.recordings)
+    return publish(run, checks, results, runner.takes, output, console, options.formats, verbose=options.verbose)
+
+
+def describe(
+    submission: Submission,
+    there: Stage,
+    runner: Runner,
+    checks: Sequence[Check],
+    started: datetime,
+    seconds: float,
+) -> Run:
+    """What is to be known of a run that judged ``checks``, began at ``started`` and took ``seconds``."""
+    return Run(
         lab=submission.lab,
         submission=submission.name,
         folder=str(submission.folder.resolve()),
@@ -92,13 +129,12 @@ def _grade(submission: Submission, options: Options, console: Console) -> int:
         seed=runner.seed,
         patience=runner.around.patience,
         started_at=started.isoformat(timespec="seconds"),
-        duration_s=round(clock.now(), 2),
+        duration_s=round(seconds, 2),
         checks=tuple(check.id for check in checks),
         complete=len(checks) == len(all_checks()),
         notes=tuple(_notes(runner)),
+        machine=describe_machine(runner.around.patience),
     )
-    save(output, run, runner.recordings)
-    return publish(run, checks, results, output, console)
 
 
 def default_jobs() -> int:
@@ -106,11 +142,11 @@ def default_jobs() -> int:
     return min(16, 4 * (os.cpu_count() or 1))
 
 
-def _cleared(folder: Path) -> Path:
+def cleared(folder: Path, keep: Sequence[str] = ()) -> Path:
     """The output folder, made if need be, without what an earlier run of ours left in it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in OURS:
+        for name in set(OURS) - set(keep):
             path = folder / name
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)

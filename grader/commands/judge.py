@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -13,7 +14,9 @@ from grader.judging import Judge
 from grader.saved import load
 
 
-def judge(folder: Path, output: Path | None, console: Console) -> int:
+def judge(
+    folder: Path, output: Path | None, console: Console, formats: Sequence[str] = (), *, verbose: bool = False
+) -> int:
     """Judge the run in ``folder`` and write its reports anew (there, or to ``output``); the exit status."""
     run, takes = load(folder)
     known = {check.id: check for check in all_checks()}
@@ -23,4 +26,4 @@ def judge(folder: Path, output: Path | None, console: Console) -> int:
     results = Judge(checks, takes).results()
     if missing := [check.id for check in checks if check.id not in results]:
         raise BadCall(f"{folder}: no history for {', '.join(missing)}; grade the submission again")
-    return publish(run, checks, results, output or folder, console)
+    return publish(run, checks, results, takes, output or folder, console, formats, verbose=verbose)

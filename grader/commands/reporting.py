@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
 
-from grader.declare import Check
-from grader.judging import TAMPERED
+from grader.declare import Check, section
+from grader.judging import TAMPERED, Take
 from grader.model import CheckResult, Outcome, Report
-from grader.report import render_terminal, write_all
+from grader.report import BY_NAME, FORMATS, REFUSED, Recorded, render_html, render_terminal, write_all
 from grader.saved import Run
 
 EXIT_STATUS: Mapping[Outcome, int] = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.ERROR: 3}
 
 
 def publish(
-    run: Run, checks: Sequence[Check], results: Mapping[str, CheckResult], output: Path, console: Console
+    run: Run,
+    checks: Sequence[Check],
+    results: Mapping[str, CheckResult],
+    takes: Mapping[str, Sequence[Take]],
+    output: Path,
+    console: Console,
+    formats: Sequence[str] = (),
+    *,
+    verbose: bool = False,
 ) -> int:
-    """Write every report, show the one for the terminal, and return the exit status."""
+    """Write every report, show the one for the terminal, and return the exit status.
+
+    ``takes`` are what the results were judged by, by scenario; ``verbose`` has the terminal show every check.
+    ``formats`` come on top of what is always written. One that is in ``output`` from before is written anew, so that
+    no two files of a run tell different stories.
+    """
     report = Report(
         lab=run.lab,
         submission=run.submission,
@@ -32,14 +46,24 @@ def publish(
         duration_s=run.duration_s,
         notes=(*_tampering(results), *run.notes),
         complete=run.complete,
+        machine=run.machine,
     )
-    problems = write_all(report, output)
+
+    def page(report: Report) -> str:
+        return render_html(report, recorded(checks, takes), reading(checks))
+
+    wanted = [each for name, each in BY_NAME.items() if name in formats or (output / each.file).exists()]
+    others = {each.file: each.render for each in wanted}
+    problems = write_all(report, output, {**FORMATS, "report.html": page, **others})
+    with suppress(OSError):
+        (output / REFUSED).unlink()
     render_terminal(
         report,
         console,
         where=str(output),
         again=lambda check: again(run.submission, check),
         replay=lambda check: replay(run.submission, output, check),
+        verbose=verbose,
     )
     for problem in problems:
         console.print(problem, markup=False)
@@ -55,6 +79,23 @@ def _tampering(results: Mapping[str, CheckResult]) -> tuple[str, ...]:
     return (
         f"TAMPERED: the audit in the database and the wire disagree; no points for {checks}. {touched[0].observed}",
     )
+
+
+def recorded(checks: Sequence[Check], takes: Mapping[str, Sequence[Take]]) -> list[Recorded]:
+    """Every recording of the scenarios that these checks were judged by, in the order of the checks."""
+    scenarios = dict.fromkeys(scenario for check in checks for scenario in check.on)
+    return [
+        Recorded(scenario.name, scenario.sentence, take.history, number)
+        for scenario in scenarios
+        for number, take in enumerate(takes.get(scenario.name, ()), start=1)
+        if take.history is not None
+    ]
+
+
+def reading(checks: Sequence[Check]) -> dict[str, str]:
+    """The sections of the lab that these checks name, as Markdown; none where the lab is not at hand."""
+    found = {check.read: section(check.read) for check in checks}
+    return {read: text for read, text in found.items() if text}
 
 
 def again(submission: str, check: str) -> str:

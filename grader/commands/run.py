@@ -9,6 +9,7 @@ from typing import Literal
 
 from rich.console import Console
 
+from grader.commands.live import LiveTasks, followed, live_page
 from grader.commands.stage import ServerChoice, stage
 from grader.history.events import LogLine, ServiceExited
 from grader.history.recorder import Recorder
@@ -18,6 +19,8 @@ from grader.submission import load_submission
 
 def run(folder: Path, choice: ServerChoice, console: Console) -> int:
     """Start PostgreSQL, the api-service and one worker, and print what they log, until all of them ended.
+
+    A page of the runner's own shows the tasks as they move between their states.
 
     Returns 1: both services ended by themselves. Whoever ends it raises Ended.
     """
@@ -48,6 +51,10 @@ def run(folder: Path, choice: ServerChoice, console: Console) -> int:
             )
             stack.callback(process.end, 5)
             console.print(f"{name:7}| started, pid {process.pid}", markup=False)
+        tasks = LiveTasks()
+        stack.enter_context(followed(database.read_changes, tasks))
+        page = stack.enter_context(live_page(tasks, f"http://127.0.0.1:{port}"))
+        console.print(f"live   | {page} shows the tasks as they move", markup=False)
         console.print(f"api    | http://127.0.0.1:{port}/tasks", markup=False)
         console.print(f"psql   | {url}", markup=False, soft_wrap=True)
         console.print("Ctrl-C ends all", markup=False)

@@ -14,7 +14,6 @@ from grader.model import PostgresInfo
 from grader.postgres import Databases, Provider, find_engine, start_server
 from grader.run_folder import RunFolder, remove_leftovers, run_folder
 from grader.services import Engine, IsolationChoice, Services, build, choose_isolation
-from grader.snapshot import Snapshot
 from grader.submission import Submission
 from grader.wire import Wire
 
@@ -92,7 +91,6 @@ def stage(
             wire=stack.enter_context(Wire()),
             services=stack.enter_context(Services(apart)),
             run=run,
-            files=Snapshot(submission.folder),
             patience=patience,
             is_cancelled=lambda: False,
             deep=deep,

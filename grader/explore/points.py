@@ -182,7 +182,14 @@ class Points:
             self.lab.note("need-not-wait", step=point.number)
             return None
         except Undecided as reason:
-            self.lab.note("point-missed", step=point.number, where=point.where, reason=str(reason))
+            self.lab.note(
+                "point-missed",
+                step=point.number,
+                where=point.where,
+                sql=point.sql,
+                turn=point.turn,
+                reason=str(reason),
+            )
             return None
 
     def _bring_to(self, victim: Pair, point: Point, task: Task) -> None:
@@ -213,8 +220,7 @@ class Points:
         lab, worker = self.lab, victim.actors[0].worker
         self._before_signal()
         at = lab.clock.now()
-        worker.signal(signal.SIGKILL)
-        worker.process.wait(LONGEST_EXIT * lab.patience)
+        worker.process.end()  # with every process that it has started
         if point.where == "waiting":
             victim.let_row_go()
         pids = victim.pids

@@ -35,6 +35,8 @@ class Line:
     quiet_since: float = 0.0
     mentioned: set[str] = field(default_factory=set)
     """Values and parameters that its open transaction has seen."""
+    pings: set[int] = field(default_factory=set)
+    """Steps under way whose values say nothing of tasks: the 1 that a ping answers is no id."""
 
 
 @dataclass(slots=True)
@@ -91,14 +93,19 @@ class Board:
             line.busy = True
         if not is_setup(event.sql):
             instance.looks += 1
+        elif line is not None:
+            line.pings.add(event.step)
 
     def _ended(self, event: StepEnded) -> None:
         line = self.services[event.service].lines.get(event.connection)
         if line is None:
             return
         line.busy, line.quiet_since, line.state = False, event.at, event.transaction
+        is_ping = event.step in line.pings
+        line.pings.discard(event.step)
         if event.transaction == "T":
-            line.mentioned.update(event.values, event.parameters)
+            if not is_ping:
+                line.mentioned.update(event.values, event.parameters)
         else:
             line.mentioned.clear()
 

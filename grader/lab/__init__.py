@@ -17,12 +17,11 @@ from grader.history.timeline import SCENARIO_OVER, History
 from grader.lab.api import Answer, Api
 from grader.lab.held import HeldWorker
 from grader.lab.tasks import Task, title
-from grader.lab.waiting import Cancelled, Condition, GaveUp, Observer
+from grader.lab.waiting import Cancelled, Condition, GaveUp, Observer, any_of
 from grader.lab.worker import Worker
 from grader.postgres import ScenarioDatabase
 from grader.run_folder import RunFolder
 from grader.services import Network, Reach, ServiceProcess, Services, free_port, service_environment
-from grader.snapshot import Snapshot
 from grader.submission import Submission, format_duration, read_document
 from grader.wire import Relay, Wire
 
@@ -37,6 +36,7 @@ __all__ = [
     "Surroundings",
     "Task",
     "Worker",
+    "any_of",
 ]
 
 FAR_AWAY = 3600.0
@@ -56,8 +56,6 @@ class Surroundings:
     wire: Wire
     services: Services
     run: RunFolder
-    files: Snapshot
-    """What the submission consisted of when the run began."""
     patience: float
     """How many times slower than a quiet machine of today this one is; at least 1."""
     is_cancelled: Callable[[], bool]

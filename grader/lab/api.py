@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import httpx
@@ -13,8 +14,8 @@ from grader.lab.transport import transport_in
 from grader.services import Network, ServiceProcess
 from grader.wire import Relay
 
-_BODY_LIMIT = 64 * 1024
-"""Characters of an answer that are kept; judging needs no more."""
+_BODY_LIMIT = 256 * 1024
+"""Characters of an answer that are kept: enough for a hundred tasks with wide rows; judging needs no more."""
 
 
 class Answer:
@@ -44,19 +45,40 @@ class Api:
     """One instance, and a client that keeps its connections alive between requests."""
 
     def __init__(
-        self, process: ServiceProcess, relay: Relay, base_url: str, recorder: Recorder, network: Network
+        self,
+        process: ServiceProcess,
+        relay: Relay,
+        base_url: str,
+        recorder: Recorder,
+        network: Network | None = None,
     ) -> None:
         self.name = process.name
         self.process = process
         self.relay = relay
         self._recorder = recorder
+        self._base_url = base_url
+        self._network = network
+        self._client = self._new_client()
+        self._left: list[httpx.Client] = []
+        self._changing = threading.Lock()
+
+    def _new_client(self) -> httpx.Client:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-        transport = transport_in(network, limits)
-        self._client = httpx.Client(base_url=base_url, trust_env=False, transport=transport)
+        transport = transport_in(self._network, limits)
+        return httpx.Client(base_url=self._base_url, trust_env=False, verify=False, transport=transport)
 
     def close(self) -> None:
         """Close the client's connections."""
-        self._client.close()
+        for client in (self._client, *self._left):
+            client.close()
+
+    def _leave_connections(self, client: httpx.Client) -> None:
+        # Many servers close a connection after an error of theirs, and do not say so: the next request would find
+        # it closed, and would look as if it were the one that failed.
+        with self._changing:
+            if client is self._client:
+                self._left.append(client)
+                self._client = self._new_client()
 
     def request(
         self,
@@ -76,9 +98,12 @@ class Api:
         headers = {} if content is None else {"content-type": "application/json"}
         began = self._recorder.clock.now()
         status, content_type, text, error = None, None, "", None
+        client = self._client
         try:
-            with self._client.stream(method, path, content=content, headers=headers, timeout=timeout) as response:
+            with client.stream(method, path, content=content, headers=headers, timeout=timeout) as response:
                 status, content_type = response.status_code, response.headers.get("content-type")
+                if status >= 500:
+                    self._leave_connections(client)
                 text = _bounded(response)
         except (httpx.HTTPError, httpx.InvalidURL) as problem:
             error = f"{type(problem).__name__}: {problem}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from grader.history.board import Board
@@ -32,6 +32,16 @@ class Condition:
     holds: Callable[[Board, float], bool]
     """Takes the present state and the present time."""
     by: str | None = None
+
+
+def any_of(conditions: Iterable[Condition], by: str | None = None) -> Condition:
+    """One of several conditions holds."""
+    several = tuple(conditions)
+    return Condition(
+        " or ".join(c.description for c in several),
+        lambda board, now: any(c.holds(board, now) for c in several),
+        by=by,
+    )
 
 
 class Observer:

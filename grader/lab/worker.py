@@ -83,10 +83,26 @@ class Worker:
         instance = self._observer.board.services.get(self.name)
         return instance.looks if instance else 0
 
+    def says(self, speaks: Callable[[str], bool], times: int = 1) -> Condition:
+        """From now on it wrote so many lines of which this holds."""
+        self._observer.look()
+        instance = self._observer.board.services.get(self.name)
+        known = len(instance.log) if instance else 0
+
+        def holds(board: Board, _now: float) -> bool:
+            instance = board.services.get(self.name)
+            return instance is not None and sum(speaks(text) for text in instance.log[known:]) >= times
+
+        return Condition(f"{self.name} to say so", holds, by=self.name)
+
     @property
     def is_alive(self) -> bool:
         """Whether the process is still there."""
         return self.process.status is None
+
+    def kill(self) -> None:
+        """SIGKILL, for it and for every process that it has started: what would live on were no crash."""
+        self.process.end()
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process that the command started."""

@@ -352,8 +352,13 @@ class ScenarioDatabase:
 
     def _connect(self, login: Login) -> psycopg.Connection[Any]:
         settings = dict(self._settings)
-        if login != self._roles.author:
-            settings["timezone"] = "UTC"  # the author's stays the services': columns may be without a zone
+        if login == self._roles.author:
+            # Triggers and defaults of the migrations run in its session. They find there what they find in a
+            # service's: the names of their schema, and its zone for columns that are without one. Statements of
+            # the grader's own qualify every name.
+            settings.pop("search_path", None)
+        else:
+            settings["timezone"] = "UTC"
         connection = self._server.connect(login, self.name, settings)
         self._pids.add(connection.info.backend_pid)
         return connection

@@ -18,6 +18,14 @@ from grader.postgres.table import TaskTable, look_at_table
 AUDIT = "grader_audit"
 """The schema of the audit; no right to it for anybody but the grader's roles."""
 
+_FIRST_ID = """
+SELECT setval(sequence.seqrelid::regclass, 6101, false)
+FROM pg_sequence AS sequence
+WHERE sequence.seqrelid = pg_get_serial_sequence('public.tasks', 'id')::regclass
+  AND sequence.seqincrement = 1 AND sequence.seqmax > 32000
+"""
+"""An id must not be taken for a count, a duration or the answer to a ping. UUIDs are left as they are."""
+
 
 def create_empty(admin: psycopg.Connection[Any], name: str, roles: Roles) -> None:
     """A database for the migrations: their role may make schemas and trusted extensions in it."""
@@ -60,6 +68,7 @@ def seal(server: Server, name: str, roles: Roles) -> TaskTable:
     with closing(server.connect(database=name, settings={"search_path": "pg_catalog"})) as connection:
         with connection.transaction():
             table = look_at_table(connection)
+            connection.execute(_FIRST_ID)
             _run_script(connection, "audit.sql", _audit_names(server.admin, roles, table))
             _revoke_what_migrations_granted(connection, table)
             _grant_rows(connection, roles)

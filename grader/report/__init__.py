@@ -1,7 +1,7 @@
 """The report of a run: data first, then what people see.
 
-``write_all`` writes every file; ``render_terminal`` prints; ``LiveProgress`` shows a run while it is under
-way. All of them see only ``grader.model``.
+``write_all`` writes every file, ``BY_NAME`` has the formats of others; ``render_terminal`` prints; ``LiveProgress``
+shows a run while it is under way. All of them see only ``grader.model`` and ``grader.history``.
 """
 
 from __future__ import annotations
@@ -12,31 +12,46 @@ from types import MappingProxyType
 
 from grader.model import Report
 from grader.report.files import write_atomically
+from grader.report.foreign import read_graded
+from grader.report.formats import BY_NAME, REFUSED, Format, write_refusal
+from grader.report.github import without_commands
+from grader.report.gradebook import Entry, render_gradebook
 from grader.report.html import render_html, write_html
 from grader.report.json_report import from_json, read_json, render_json, schema, to_json, write_json
 from grader.report.lanes import draw_names, draw_step
 from grader.report.look import Look
 from grader.report.progress import LiveProgress
+from grader.report.scenes import Recorded
 from grader.report.terminal import render_terminal
 from grader.report.text import line
 
 __all__ = [
+    "BY_NAME",
+    "FILES",
     "FORMATS",
+    "REFUSED",
+    "Entry",
+    "Format",
     "LiveProgress",
     "Look",
+    "Recorded",
     "draw_names",
     "draw_step",
     "from_json",
     "line",
+    "read_graded",
     "read_json",
+    "render_gradebook",
     "render_html",
     "render_json",
     "render_terminal",
     "schema",
     "to_json",
+    "without_commands",
     "write_all",
     "write_html",
     "write_json",
+    "write_refusal",
 ]
 
 FORMATS: Mapping[str, Callable[[Report], str]] = MappingProxyType(
@@ -47,6 +62,9 @@ FORMATS: Mapping[str, Callable[[Report], str]] = MappingProxyType(
     }
 )
 """Every file of a report and the function that gives its text, in the order in which they are written."""
+
+FILES = (REFUSED, *FORMATS, *(each.file for each in BY_NAME.values()))
+"""Every file that may be in a run's folder because of its report."""
 
 
 def write_all(report: Report, folder: Path, formats: Mapping[str, Callable[[Report], str]] = FORMATS) -> list[str]:

@@ -59,6 +59,7 @@ def to_json(report: Report) -> dict[str, Json]:
         "seed": report.seed,
         "isolation": report.isolation,
         "postgres": dataclasses.asdict(report.postgres),
+        "machine": report.machine,
         "notes": report.notes,
         "checks": [dataclasses.asdict(check) for check in report.checks],
     }
@@ -76,7 +77,7 @@ def from_json(fields: Mapping[str, Json]) -> Report:
     try:
         checks = tuple(_check(check) for check in fields["checks"])
         postgres = PostgresInfo(**_known(PostgresInfo, fields["postgres"]))
-        known = {**_known(Report, fields), "notes": tuple(fields["notes"])}
+        known = {**_known(Report, {"machine": "", **fields}), "notes": tuple(fields["notes"])}
         return Report(**{**known, "checks": checks, "postgres": postgres})
     except KeyError as missing:
         raise ValueError(f"no report of this grader: {missing} is missing") from missing

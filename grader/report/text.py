@@ -99,6 +99,7 @@ def cleaned(report: Report, limits: Limits) -> Report:
         submission=line(report.submission, limits.line),
         isolation=line(report.isolation, limits.line),
         started_at=line(report.started_at, limits.line),
+        machine=line(report.machine, limits.line),
         notes=tuple(line(note, limits.line) for note in report.notes),
         postgres=replace(
             report.postgres,

@@ -24,7 +24,6 @@ from grader.lab import Lab, Surroundings
 from grader.postgres import Databases, Server
 from grader.run_folder import run_folder
 from grader.services import Services
-from grader.snapshot import Snapshot
 from grader.submission import load_submission
 from grader.wire import Wire
 
@@ -58,7 +57,6 @@ def labs(server: Server, clock: Clock) -> Iterator[MakeLab]:
                 wire=wire,
                 services=services,
                 run=run,
-                files=Snapshot(submission.folder),
                 patience=patience() if patient else 1.0,
                 is_cancelled=lambda: False,
                 deep=deep,

@@ -120,6 +120,28 @@ def test_a_migration_may_bring_schemas_functions_triggers_and_trusted_extensions
         assert database.task(task) is None
 
 
+def test_a_trigger_finds_the_tables_of_the_migrations_by_their_bare_names(
+    databases_of: Any, embedded_server: Server
+) -> None:
+    databases = databases_of(
+        TASKS,
+        """
+        CREATE TABLE journal (entry serial, task uuid, status text);
+        CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            INSERT INTO journal (task, status) VALUES (NEW.id, NEW.status);
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER note AFTER INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION note();
+        """,
+    )
+    with closing(databases.create("x")) as database:
+        database.insert_tasks([{"title": "of the grader's"}])
+        with embedded_server.connect(database.service, database.name) as service:
+            service.execute("INSERT INTO tasks (title) VALUES ('of a service')")
+            assert service.execute("SELECT status FROM journal").fetchall() == [("pending",)] * 2
+
+
 def test_ageing_wakes_no_trigger_of_the_migrations(databases_of: Any) -> None:
     databases = databases_of(
         TASKS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from grader.history.events import (
@@ -9,6 +10,7 @@ from grader.history.events import (
     ConnectionOpened,
     ConnectionReady,
     Event,
+    HttpExchange,
     LogLine,
     Moment,
     RowChanged,
@@ -20,7 +22,7 @@ from grader.history.events import (
 )
 from grader.history.timeline import History
 
-PIDS = {"api": 100, "worker-A": 101, "worker-B": 102, "worker-C": 103}
+PIDS = {"api": 100, "api-again": 104, "worker-A": 101, "worker-B": 102, "worker-C": 103}
 SETTINGS = {"WORKER_POLL_INTERVAL": "0.2", "WORKER_TASK_DURATION": "0.3", "WORKER_STUCK_TIMEOUT": "60"}
 
 
@@ -65,11 +67,14 @@ class Story:
     def note(self, name: str, at: float, **detail: Any) -> Story:
         return self.add(Moment(at=at, name=name, detail=detail))
 
-    def insert(self, task: str, at: float, status: str = "pending", **values: Any) -> Story:
+    def row(self, task: str) -> dict[str, Any]:
+        return self._rows[task]
+
+    def insert(self, task: str, at: float, status: str = "pending", by: str | None = None, **values: Any) -> Story:
         row = {"id": task, "title": f"title {task}", "description": "", "status": status}
         row |= {"assigned_worker": None, "created_at": f"{at:09.3f}", "updated_at": at} | values
         self._rows[task] = row
-        return self.add(self._change(task, at, "insert", None, row, None))
+        return self.add(self._change(task, at, "insert", None, row, by))
 
     def update(self, task: str, at: float, by: str | None, **values: Any) -> Story:
         before = self._rows[task]
@@ -111,6 +116,31 @@ class Story:
                 committed=False,
                 **where,  # type: ignore[arg-type]
             ),
+        )
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        at: float,
+        status: int | None,
+        body: Any = None,
+        sent: Any = None,
+        took: float = 0.01,
+    ) -> Story:
+        return self.add(
+            HttpExchange(
+                at=at,
+                service="api",
+                method=method,
+                path=path,
+                request=None if sent is None else json.dumps(sent),
+                status=status,
+                content_type="application/json",
+                body=json.dumps(body),
+                error=None if status else "ReadTimeout",
+                ended_at=at + took,
+            )
         )
 
     def _change(self, task: str, at: float, operation: str, before: Any, after: Any, by: str | None) -> RowChanged:

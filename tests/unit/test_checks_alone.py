@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from grader.checkpoints import all_checks, scenarios_of, select
-from grader.checkpoints.documents import PARTS, STATES, answers, in_order, substance
-from grader.checkpoints.logs import names_id
+from grader.checkpoints.documents import PARTS, QUESTIONS, STATES, answers, asked_in_the_lab, in_order
+from grader.checkpoints.lines import names_id
 from grader.checkpoints.polling import seconds_of
 from grader.checkpoints.polls import rhythms
 from grader.declare import Check
 from grader.errors import BadCall
 from grader.history.double import double_claims
+from grader.history.events import DocumentRead
 from grader.history.timeline import History
 from grader.judging import Judge, Take
-from grader.model import Verdict
+from grader.model import CheckResult, Verdict
 from tests.unit.histories import Story
 
 CHECKS = all_checks()
@@ -24,6 +27,13 @@ CHECKS = all_checks()
 def test_no_check_passes_or_fails_by_accident_on_an_empty_history(check: Check) -> None:
     takes = {s.name: [Take(History([]), 1.0)] for s in check.on}
     assert Judge((check,), takes).results()[check.id].verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_no_check_passes_when_nothing_happened_after_the_start(check: Check) -> None:
+    started = Story().start("api").start("worker-A").history()
+    takes = {s.name: [Take(started, 1.0)] for s in check.on}
+    assert Judge((check,), takes).results()[check.id].verdict in (Verdict.INCONCLUSIVE, Verdict.FAIL)
 
 
 def test_every_check_comes_after_those_that_it_builds_on() -> None:
@@ -110,22 +120,22 @@ def polling(interval: float, loops: int = 1, statements: int = 2) -> History:
 @pytest.mark.parametrize("statements", [1, 3])
 def test_the_interval_of_a_loop_is_found_whatever_a_poll_consists_of(interval: float, statements: int) -> None:
     found = rhythms(polling(interval, statements=statements), "worker-A", 0, 10)
-    assert found[0].interval == pytest.approx(interval, abs=0.01)
+    assert found["all"].interval == pytest.approx(interval, abs=0.01)
 
 
 def test_two_loops_with_one_interval_fit_when_every_second_poll_is_counted() -> None:
     found = rhythms(polling(1.0, loops=2), "worker-A", 0, 10)
-    assert not found[0].fits(1.0, 1.0)
-    assert any(r.fits(1.0, 1.0) for r in found)
+    assert not found["all"].fits(1.0, 1.0)
+    assert any(r.fits(1.0, 1.0) for r in found.values())
 
 
 def test_a_loop_that_spins_fits_no_interval_in_any_way() -> None:
     found = rhythms(polling(0.01, statements=1), "worker-A", 0, 10)
-    assert not any(r.fits(1.0, 1.0) or r.fits(0.25, 1.0) for r in found)
+    assert not any(r.fits(1.0, 1.0) or r.fits(0.25, 1.0) for r in found.values())
 
 
 def test_fewer_than_three_polls_have_no_interval() -> None:
-    assert rhythms(Story().start("worker-A").history(), "worker-A", 0, 10)[0].interval is None
+    assert rhythms(Story().start("worker-A").history(), "worker-A", 0, 10)["all"].interval is None
 
 
 # ---------------------------------------------------------------- documents
@@ -143,14 +153,60 @@ def test_what_is_missing_or_out_of_order_is_named() -> None:
     assert in_order("", STATES) == ["pending", "processing", "completed"]
 
 
+def test_what_stands_in_a_comment_is_not_drawn() -> None:
+    story = "client, api, table, worker; pending, processing, completed"
+    assert documents_judged("3b.data-flow", f"# Flow\n{story}").verdict is Verdict.PASS
+    assert documents_judged("3b.data-flow", f"# Flow\n<!-- {story} -->").verdict is Verdict.FAIL
+    assert documents_judged("3b.data-flow", f"# Flow\n<!-- {story}").verdict is Verdict.FAIL
+
+
+def documents_judged(name: str, text: str | None) -> CheckResult:
+    [check] = select(CHECKS, only=[name])
+    kind = "data-flow" if name == "3b.data-flow" else "answers"
+    document = DocumentRead(at=1.0, name=kind, path="x.md", text=text, problem=None if text else "it is not there")
+    return Judge((check,), {check.on[0].name: [Take(History([document]), 1.0)]}).results()[name]
+
+
+def answered(answer: Callable[[str], str]) -> CheckResult:
+    text = "\n".join(f"## {question}\n{answer(question)}\n" for question in QUESTIONS)
+    return documents_judged("3b.answers", text)
+
+
+def own(question: str) -> str:
+    """An answer with words that no other one has."""
+    return " ".join(f"{question.replace('.', '')}word{number}" for number in range(12))
+
+
+def test_ten_answers_in_words_of_their_own_pass() -> None:
+    assert answered(own).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("quote", ["", "> ", "The question was: "])
+def test_a_question_is_no_answer_to_itself(quote: str) -> None:
+    asked = asked_in_the_lab()
+    seen = answered(lambda question: quote + " ".join(asked[question].split()))
+    assert (seen.verdict, "no more than the question" in str(seen.observed)) == (Verdict.FAIL, True)
+
+
+def test_a_question_that_is_repeated_before_its_answer_does_no_harm() -> None:
+    asked = asked_in_the_lab()
+    assert answered(lambda question: f"{asked[question]}\n{own(question)}").verdict is Verdict.PASS
+
+
+def test_one_answer_for_several_questions_is_told_with_their_numbers() -> None:
+    seen = answered(lambda question: own("3a.4" if question == "3b.2" else question))
+    assert (seen.verdict, seen.observed) == (Verdict.FAIL, "the same answer to 3a.4, 3b.2")
+
+
+def test_the_questions_are_those_of_the_lab() -> None:
+    asked = asked_in_the_lab()
+    assert sorted(asked) == sorted(QUESTIONS)
+    assert all(len(question.split()) > 5 for question in asked.values())
+
+
 def test_an_answer_is_what_stands_below_its_heading() -> None:
     text = "# Answers\n## 3a.1 Polling\nBecause.\n### more\nx\n## 3a.2\n<!-- nothing -->\n## Other\ny"
     assert answers(text) == {"3a.1": "Because.\n### more\nx", "3a.2": ""}
-
-
-def test_quoted_questions_and_repetition_are_no_substance() -> None:
-    assert substance("> Explain polling versus push in your own words\n\nTODO") == 1
-    assert substance("word " * 50) == 1
 
 
 # ---------------------------------------------------------------- reading logs and settings

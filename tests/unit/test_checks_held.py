@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from grader.checkpoints import all_checks, select
 from grader.checkpoints.durable import AtChange, AtCommit, maker, shape
-from grader.history.events import HttpExchange, StepBegan, StepEnded, TransactionState
+from grader.history.events import HttpExchange, LogLine, StepBegan, StepEnded, TransactionState
 from grader.history.timeline import History
 from grader.judging import Judge, Take
 from grader.model import CheckResult, Verdict
@@ -47,8 +48,23 @@ def commit_cut(sql: str | None = "COMMIT") -> Story:
     return story.note("commit-cut", 2.2, task="7").note("watched", 2.5, task="7")
 
 
-def told(cut_off: Story) -> CheckResult:
-    return judged("3a.log-tasks", well_told(), cut_off.history())
+def idle(*lines: str) -> History:
+    """Idle from 1 to 3, with these lines in it."""
+    story = Story().start(A).note("idle-begins", 1.0).note("idle-ends", 3.0)
+    for number, line in enumerate(lines):
+        story.log(A, 1.1 + number / 10, line)
+    return story.history()
+
+
+def told(
+    cut_off: Story | None = None,
+    *,
+    tasks: History | None = None,
+    while_idle: tuple[str, ...] = ("nothing to do",),
+    slept: Story | None = None,
+) -> CheckResult:
+    cut_off, slept = cut_off or commit_cut(), slept or Story()
+    return judged("3a.log-tasks", tasks or well_told(), idle(*while_idle), cut_off.history(), slept.history())
 
 
 def test_a_log_that_waits_for_the_commit_passes() -> None:
@@ -82,7 +98,7 @@ def test_a_completion_of_another_task_is_none_of_this_one() -> None:
     for number in (1, 2, 3):
         story.complete(str(number), 1.5 + number / 10, A)
         story.log(A, 1.51 + number / 10, f"completed task={number} attempt=1 in 0.{number + 1} s")
-    assert judged("3a.log-tasks", story.history(), commit_cut().history()).verdict is PASS
+    assert told(tasks=story.history()).verdict is PASS
 
 
 @pytest.mark.parametrize(
@@ -104,6 +120,77 @@ def test_a_commit_that_did_not_come_to_be_held_decides_nothing() -> None:
     assert told(commit_cut(sql=None)).verdict is INCONCLUSIVE
     assert told(commit_cut().complete("7", 1.9, A)).verdict is INCONCLUSIVE
     assert told(Story().start(A)).verdict is INCONCLUSIVE
+
+
+def late(seconds: float, *, without: str = "-") -> History:
+    """Like ``well_told``, but every line reaches the grader so much later; lines with ``without`` are left out."""
+    events = [
+        replace(event, at=event.at + seconds) if isinstance(event, LogLine) else event
+        for event in well_told().events
+        if not (isinstance(event, LogLine) and without in event.text)
+    ]
+    return History(events)
+
+
+@pytest.mark.parametrize("seconds", [0.3, 0.6, 5.0])
+def test_a_log_that_is_read_late_is_judged_like_one_that_is_read_at_once(seconds: float) -> None:
+    assert told(tasks=late(seconds)).verdict is PASS
+
+
+@pytest.mark.parametrize("seconds", [0.0, 5.0])
+@pytest.mark.parametrize("without", ["claimed", "completed"])
+def test_a_line_that_never_comes_is_missed_however_late_the_others_are(seconds: float, without: str) -> None:
+    assert told(tasks=late(seconds, without=without)).verdict is FAIL
+
+
+def starting_with_a_task(*lines: str) -> Story:
+    """``commit_cut``, with these lines before its claim."""
+    story = Story().start(A)
+    for number, line in enumerate(lines):
+        story.log(A, 0.05 + number / 100, line)
+    return story.add(*commit_cut().events)
+
+
+START = ("started, interval 0.1 s", "connected to lab_0f3a")
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_an_empty_poll_without_a_line_fails_however_late_the_lines_of_the_start_are_read(late: bool) -> None:
+    story = Story().start(A).note("idle-begins", 0.1 if late else 1.0).note("idle-ends", 3.0)
+    silent = story.log(A, 0.2, "started, interval 0.25 s").log(A, 0.3, "connected to lab_77b0")
+    histories = (well_told(), silent.history(), starting_with_a_task(*START).history(), Story().history())
+    result = judged("3a.log-tasks", *histories)
+    assert (result.verdict, str(result.expected)) == (FAIL, "a line for a poll that found nothing")
+
+
+def test_a_worker_that_tells_of_the_first_of_several_empty_polls_passes() -> None:
+    lines = (*START, "nothing to do")
+    assert told(starting_with_a_task(*START), while_idle=lines).verdict is PASS
+
+
+def test_a_worker_whose_other_slots_find_nothing_at_the_start_passes() -> None:
+    lines = (*START, *["nothing to do"] * 8)
+    assert told(starting_with_a_task(*START, *["nothing to do"] * 3), while_idle=lines).verdict is PASS
+
+
+def lost_its_task() -> Story:
+    """Task 7 is B's from 1.0 on, which sleeps; A takes it over at 2, B wakes at 2.5."""
+    story = Story().start(A).start(B).insert("7", 0.9).claim("7", 1.0, B)
+    return story.claim("7", 2.0, A).note("woken", 2.5, task="7", service=B, taken_over=True)
+
+
+def test_a_completion_that_met_no_row_must_not_be_told() -> None:
+    untrue = lost_its_task().log(B, 2.6, "completed task=7 in 0.5 s")
+    assert told(slept=untrue.complete("7", 3.0, A)).verdict is FAIL
+
+
+@pytest.mark.parametrize("text", ["task 7 was taken over meanwhile", "claimed task=8 in 0.5 s, 7 tasks to go"])
+def test_a_worker_that_says_that_it_lost_its_task_passes(text: str) -> None:
+    assert told(slept=lost_its_task().log(B, 2.6, text).complete("7", 3.0, A)).verdict is PASS
+
+
+def test_a_completion_that_met_the_row_of_another_owner_is_no_fault_of_the_log() -> None:
+    assert told(slept=lost_its_task().complete("7", 2.6, B).log(B, 2.7, "completed task=7 in 1 s")).verdict is PASS
 
 
 # ---------------------------------------------------------------- x.fencing
@@ -145,6 +232,16 @@ def test_a_sleeper_that_rewrites_a_task_at_work_fails() -> None:
     first = slept("1", 1.0).update("1", 2.3, A, status="completed")
     result = judged("x.fencing", both(first, left_alone("2", 5.0, UPDATE)))
     assert (result.verdict, result.hint) == (FAIL, select(all_checks(), only=["x.fencing"])[0].hint)
+
+
+def test_a_sleeper_that_takes_the_task_up_anew_once_the_other_one_was_silent_for_long_passes() -> None:
+    again = slept("2", 5.0, sql=UPDATE).update("2", 6.8, A, status="pending").claim("2", 6.9, A)
+    assert judged("x.fencing", both(left_alone("1", 1.0), again.complete("2", 7.5, A))).verdict is PASS
+
+
+def test_a_sleeper_that_takes_the_task_back_from_a_live_one_fails() -> None:
+    again = slept("2", 5.0, sql=UPDATE).update("2", 6.1, A, status="pending").claim("2", 6.2, A)
+    assert judged("x.fencing", both(left_alone("1", 1.0), again.complete("2", 7.5, A))).verdict is FAIL
 
 
 def test_a_task_that_cannot_be_taken_over_passes_when_it_is_completed_once() -> None:

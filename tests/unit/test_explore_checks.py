@@ -254,6 +254,42 @@ def test_too_many_points_that_were_not_reached_are_inconclusive_and_say_why() ->
     )
 
 
+BEAT = "UPDATE tasks SET updated_at = now() WHERE id = 7"
+ANOTHER_BEAT = "UPDATE tasks SET updated_at = now() WHERE id = 8"
+
+
+def test_a_turn_that_did_not_come_is_made_up_for_by_another_turn_of_the_same_statement() -> None:
+    story = noted(tried(), 9.0, step=3, sql=BEAT)
+    missed(story, ANOTHER_BEAT, "answer", times=3)
+    judgement = survives_every_crash.judge(over(story, 5), over(tried(step=40), 1))
+    assert judgement.verdict is Verdict.PASS
+    assert judgement.coverage == "3 of 6 points; at 3 the worker did not come there"
+
+
+@pytest.mark.parametrize(
+    ("tried_as", "missed_as"),
+    [
+        ((BEAT, "before"), (BEAT, "answer")),
+        ((BEAT, "answer"), ("DELETE FROM tasks", "answer")),
+        (("COMMIT", "answer"), ("COMMIT", "answer")),
+    ],
+    ids=["elsewhere", "another statement", "a statement that says nothing of what it is for"],
+)
+def test_a_turn_that_did_not_come_is_made_up_for_by_nothing_else(
+    tried_as: tuple[str, str], missed_as: tuple[str, str]
+) -> None:
+    story = noted(tried(), 9.0, step=3, sql=tried_as[0], where=tried_as[1])
+    missed(story, *missed_as, times=3)
+    reason = inconclusive(survives_every_crash, over(story, 5), over(tried(step=40), 1))
+    assert reason == "at too many points this time it took another way"
+
+
+def missed(story: Story, sql: str, where: str, *, times: int) -> None:
+    for turn in range(times):
+        reason = "this time it took another way"
+        story.note("point-missed", 10.0, step=5 + turn, where=where, sql=sql, turn=2 + turn, reason=reason)
+
+
 def test_histories_without_a_single_point_pass_nothing() -> None:
     empty = over(Story().note("point-missed", 1.0, step=1, where="before", reason="it did not connect"))
     assert "it did not connect" in inconclusive(survives_every_crash, empty, empty)

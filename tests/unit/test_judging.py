@@ -28,10 +28,18 @@ def second(lab: object) -> None:
 
 
 def declared(
-    name: str, judgement: Judgement | Exception | None, *, on: Scenario = first, after: tuple[Check, ...] = ()
+    name: str,
+    judgement: Judgement | Exception | None,
+    *,
+    on: Scenario = first,
+    after: tuple[Check, ...] = (),
+    explained_by: tuple[Check, ...] = (),
 ) -> Check:
     def judge(history: History) -> Judgement:
-        """It holds."""
+        """It holds.
+
+        It matters.
+        """
         if isinstance(judgement, Exception):
             raise judgement
         if judgement is None:
@@ -39,7 +47,9 @@ def declared(
             return holds("seen")
         return judgement
 
-    return check(name, points=2, on=on, hint="Look again.", read=READ, after=after)(judge)
+    return check(name, points=2, on=on, hint="Look again.", read=READ, after=after, explained_by=explained_by)(
+        judge
+    )
 
 
 PASSES = declared("2.passes", holds("fine"))
@@ -89,9 +99,47 @@ def test_a_check_that_builds_on_a_failed_one_is_skipped_and_names_it_through_the
     assert found["3a.last"].reason == "builds on 2.fails, which failed"
 
 
+def test_what_could_not_be_judged_for_a_fault_of_the_submission_is_skipped_and_names_it() -> None:
+    unclear = declared("3a.unclear", None, explained_by=(FAILS,))
+    [_, result] = Judge((FAILS, unclear), {"first": [Take(EMPTY, 1)]}).results().values()
+    assert (result.verdict, result.reason) == (Verdict.SKIPPED, "builds on 2.fails, which failed")
+
+
+def test_a_check_that_can_be_judged_alone_is_judged_whatever_else_failed() -> None:
+    clear = declared("3a.clear", None, explained_by=(FAILS,))
+    assert results(FAILS, clear, first=[Take(SEEN, 1)])["3a.clear"] == (Verdict.PASS, 2)
+
+
+def test_what_could_not_be_judged_stays_inconclusive_when_nothing_explains_it() -> None:
+    unclear = declared("3a.unclear", None, explained_by=(PASSES,))
+    assert results(PASSES, unclear, first=[Take(EMPTY, 1)])["3a.unclear"] == (Verdict.INCONCLUSIVE, 0)
+    assert results(unclear, first=[Take(EMPTY, 1)])["3a.unclear"] == (Verdict.INCONCLUSIVE, 0)
+
+
+def test_nothing_is_said_of_what_could_not_be_judged_until_all_that_may_explain_it_is_known() -> None:
+    later = declared("2.later", broken(expected="this", observed="that"), on=second)
+    unclear = declared("3a.unclear", None, explained_by=(later,))
+    assert results(later, unclear, first=[Take(EMPTY, 1)]) == {}
+
+
 def test_a_check_that_builds_on_one_that_was_not_asked_for_is_judged() -> None:
     alone = declared("3a.alone", holds("fine"), after=(FAILS,))
     assert results(alone, first=[Take(EMPTY, 1)]) == {"3a.alone": (Verdict.PASS, 2)}
+
+
+def test_a_failure_that_spoils_one_scenario_leaves_what_is_judged_on_others() -> None:
+    fails = declared("2.half", broken(expected="this", observed="that", spoils=["first"]), on=second)
+    there = declared("3a.there", holds("fine"), on=first, after=(fails,))
+    behind = declared("3a.behind", holds("fine"), on=second, after=(there,))
+    elsewhere = declared("3a.elsewhere", holds("fine"), on=second, after=(fails,))
+    take = [Take(EMPTY, 1)]
+    found = Judge((fails, there, behind, elsewhere), {"first": take, "second": take}).results()
+    assert [found[c.id].verdict for c in (fails, there, behind, elsewhere)] == [
+        Verdict.FAIL,
+        Verdict.SKIPPED,
+        Verdict.SKIPPED,
+        Verdict.PASS,
+    ]
 
 
 def test_a_failure_without_a_word_on_what_was_seen_is_an_error_of_the_grader() -> None:
@@ -114,7 +162,10 @@ def test_a_failure_without_a_word_on_what_was_seen_is_an_error_of_the_grader() -
 )
 def test_an_incomplete_declaration_is_refused(changed: dict[str, object], complaint: str) -> None:
     def judge(history: History) -> Judgement:
-        """It holds."""
+        """It holds.
+
+        It matters.
+        """
         return holds("fine")
 
     wanted: dict[str, object] = {"id": "2.fine", "points": 1, "on": first, "hint": "Look.", "read": READ}
@@ -127,6 +178,15 @@ def test_a_check_without_a_sentence_is_refused() -> None:
         return holds("fine")
 
     with pytest.raises(Internal, match="sentence"):
+        check("2.fine", points=1, on=first, hint="Look.", read=READ)(judge)
+
+
+def test_a_check_that_does_not_say_why_it_matters_is_refused() -> None:
+    def judge(history: History) -> Judgement:
+        """It holds."""
+        return holds("fine")
+
+    with pytest.raises(Internal, match="why it matters"):
         check("2.fine", points=1, on=first, hint="Look.", read=READ)(judge)
 
 

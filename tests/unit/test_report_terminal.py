@@ -50,6 +50,7 @@ def shown(
     encoding: str = "utf-8",
     colour: bool = False,
     replay: Callable[[str], str] | None = None,
+    verbose: bool = True,
 ) -> str:
     raw = io.BytesIO()
     file = io.TextIOWrapper(raw, encoding=encoding, newline="")
@@ -57,7 +58,7 @@ def shown(
         file=file, width=width, force_terminal=colour, color_system="standard" if colour else None, _environ={}
     )
     again = "make grade CHECK={}".format
-    render_terminal(each, console, where="reports/team-7", again=again, replay=replay)
+    render_terminal(each, console, where="reports/team-7", again=again, replay=replay, verbose=verbose)
     file.flush()
     return raw.getvalue().decode(encoding)
 
@@ -132,9 +133,10 @@ def test_the_rest_of_a_long_evidence_is_counted() -> None:
     assert "and 12 more in the full report" in page
 
 
+@pytest.mark.parametrize("verbose", [True, False])
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1", "cp1252"])
 @pytest.mark.parametrize("width", [80, 200])
-def test_no_text_breaks_out_of_its_place(encoding: str, width: int) -> None:
+def test_no_text_breaks_out_of_its_place(encoding: str, width: int, verbose: bool) -> None:
     nasty = check(
         "2.read",
         Verdict.FAIL,
@@ -145,21 +147,26 @@ def test_no_text_breaks_out_of_its_place(encoding: str, width: int) -> None:
         evidence=(Evidence(1.0, NASTY, NASTY),),
     )
     page = shown(
-        report(nasty, check("2.list", Verdict.ERROR, reason=NASTY), submission="[/] \x1b[2J"), width, encoding
+        report(nasty, check("2.list", Verdict.ERROR, reason=NASTY), submission="[/] \x1b[2J"),
+        width,
+        encoding,
+        verbose=verbose,
     )
     assert "[red]<b>[/] link \\x00 \\u202e" in page
     assert "\n[/] " in page
     assert not re.search(r"[^\n\x20-\x7e\xa0-\U0010ffff]", page)
     assert "characters in all)" in page
-    assert len(page) < 40_000
+    assert len(page) < (40_000 if verbose else 4_000)
 
 
 def test_lines_fit_the_width_and_end_without_blanks() -> None:
     long = check("3a.sigterm-takes-no-more", Verdict.FAIL, title="Words and words. " * 20, observed="漢字" * 200)
+    other = check("3a.clean-exit", Verdict.FAIL, observed="漢字" * 200)
     for width, limit in ((80, 80), (60, 60), (300, 100)):
-        rows = shown(report(long), width).splitlines()
-        assert max(len(row) + len(re.findall("[漢字]", row)) for row in rows) <= limit
-        assert not [row for row in rows if row.endswith(" ")]
+        for verbose in (True, False):
+            rows = shown(report(long, other), width, verbose=verbose).splitlines()
+            assert max(len(row) + len(re.findall("[漢字]", row)) for row in rows) <= limit
+            assert not [row for row in rows if row.endswith(" ")]
 
 
 def test_without_unicode_the_signs_are_ascii() -> None:
@@ -235,6 +242,78 @@ def test_a_hostile_counterexample_stays_in_its_place(encoding: str) -> None:
 
 def test_colour_adds_nothing_but_colour() -> None:
     for each in (STARTER, report(check("3b.order", Verdict.FAIL, counterexample=ORDER))):
-        coloured = shown(each, colour=True)
-        assert "\x1b[" in coloured
-        assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == shown(each)
+        for verbose in (True, False):
+            coloured = shown(each, colour=True, verbose=verbose)
+            assert "\x1b[" in coloured
+            assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == shown(each, verbose=verbose)
+
+
+# ---------------------------------------------------------------- in brief
+
+
+def brief(each: Report, width: int = 80, encoding: str = "utf-8") -> str:
+    return shown(each, width, encoding, replay="make replay CHECK={}".format, verbose=False)
+
+
+def test_in_brief_what_to_mend_first_comes_first_with_all_it_takes() -> None:
+    assert brief(STARTER) == (
+        """
+✗ 3a.starts                                                           fail   0/2
+  This is what 3a.starts is about.
+  expected  it works
+  observed  it does not
+  hint      Mend 3a.starts.
+  read      labs/lab.md#part
+  again     make grade CHECK=3a.starts
+
+· 12 checks wait for 3a.starts (24 points)
+
+team-7 ───────────────────────────────────────────────────────────────── Lab 03
+Score 2/28  1 pass, 1 fail, 12 skipped in 1 min 23 s
+Lab 02: the api-service  ━━━━━━━━━━━━━━━━━━━━━━━━    2/2
+Exercise 3a: the worker  ────────────────────────   0/26
+Full report, with timelines: reports/team-7/report.html
+"""
+    ).replace(" ─────────────────────────────────────────────────────────────────", " " + "─" * 66)
+
+
+def test_in_brief_the_rest_takes_a_row_each() -> None:
+    page = brief(
+        report(
+            check("2.read"),
+            check("3a.first", Verdict.FAIL),
+            check("3a.second", Verdict.FAIL, observed="seen\nin two lines " + "and more " * 20),
+            check("3b.third", Verdict.INCONCLUSIVE, reason="Could not be judged: no task was claimed"),
+        )
+    )
+    assert "\n✗ 3a.second   0/2  seen in two lines and more and more and more and more and mo…\n" in page
+    assert "\n? 3b.third    0/2  not your fault: no task was claimed\n" in page
+    assert "2.read" not in page
+
+
+@pytest.mark.parametrize("count", [1, 5, 40])
+@pytest.mark.parametrize("text", ["short", "a long text " * 60])
+def test_in_brief_everything_fits_a_small_window(count: int, text: str) -> None:
+    checks = [
+        check(f"3a.is-{n}", Verdict.FAIL, title=text, expected=text, observed=text, hint=text)
+        for n in range(count)
+    ]
+    waits = [check(f"3b.is-{n}", Verdict.SKIPPED, reason=f"It builds on 3a.is-{n}.") for n in range(count)]
+    page = brief(report(*checks, *waits))
+    assert page.startswith("\n✗ 3a.is-0 ")
+    assert page.rstrip().endswith("reports/team-7/report.html")
+    assert len(page.splitlines()) <= 23
+    if count == 40:
+        assert re.search(r"\n  and \d+ more: see the page, or ask for --verbose\n", page)
+
+
+def test_in_brief_without_a_failure_what_there_is_to_say_stands_alone() -> None:
+    page = brief(report(check("2.read"), check("x.fencing")))
+    assert page.startswith("\nNothing is left to do: everything that was checked holds.\n\nteam-7 ")
+    assert "Score 2/2, bonus 2/2  2 pass in 1 min 23 s\n" in page
+
+
+def test_in_brief_a_score_that_does_not_count_says_so() -> None:
+    page = brief(report(check("2.read", Verdict.ERROR), complete=False))
+    assert "not to be used" in page
+    assert "Only some of the checks were asked for" in page

@@ -99,7 +99,7 @@ class Graded:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A check, and the ids of those that it builds on directly."""
+    """A check, and the ids of those that it builds on directly, or whose failure can keep it from being judged."""
 
     id: str
     title: str
@@ -217,7 +217,7 @@ class Matrix:
 
 def columns_of(checks: Iterable[Check]) -> tuple[Column, ...]:
     """The columns of a matrix, in the catalogue's order."""
-    return tuple(Column(c.id, c.sentence, tuple(before.id for before in c.after)) for c in checks)
+    return tuple(Column(c.id, c.sentence, tuple(b.id for b in (*c.after, *c.explained_by))) for c in checks)
 
 
 def compare(subject: Subject, graded: Graded, columns: Sequence[Column]) -> Row:

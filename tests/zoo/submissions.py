@@ -1,16 +1,18 @@
 """The zoo: submissions that are wrong in a known way, and submissions that are right in a way of their own.
 
 ``wrong/NAME/`` holds a fault as a patch on the solution; ``right/NAME/`` a submission of its own, without the
-api-service where it says so. Both hold ``expected.toml``: what the grader must find.
+api-service where it says so. Both hold ``expected.toml``: what the grader must find, and what the machine must have
+for that.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,10 @@ SOLUTION = ZOO.parents[1] / "solution"
 EXPECTED = "expected.toml"
 PATCH = "fault.patch"
 
-_NOT_COPIED = shutil.ignore_patterns("__pycache__", ".venv", EXPECTED)
+_NOT_COPIED = shutil.ignore_patterns("__pycache__", ".venv", "node_modules", EXPECTED)
+"""What a run, a build or an editor may have left in an entry, and what the grader must not see."""
+
+_ANSWERS_WITHIN = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +45,26 @@ class Wrong:
 
 
 @dataclass(frozen=True, slots=True)
+class Need:
+    """Something that the machine must have: ``command`` ends with status 0 where it is. ``packages`` are Debian's."""
+
+    command: tuple[str, ...]
+    packages: str
+
+
+@dataclass(frozen=True, slots=True)
 class Right:
     """Another way to be right. All checks pass but those it ``forgoes``: check id to the reason why that is fair.
 
-    ``api`` is ``solution`` where it has no api-service of its own and runs the solution's.
+    ``api`` is ``solution`` where it has no api-service of its own and runs the solution's. ``needs`` is what it needs
+    besides Python.
     """
 
     name: str
     why: str
     api: str
     forgoes: Mapping[str, str]
+    needs: tuple[Need, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -67,24 +82,47 @@ def all_wrong() -> tuple[Wrong, ...]:
             must_fail=frozenset(content["must_fail"]),
             may_fail=frozenset(content["may_fail"]),
         )
-        for folder, content in _entries("wrong", {"id", "why", "must_fail", "may_fail"})
+        for folder, content in _entries("wrong", {"id", "why", "must_fail", "may_fail"}, set())
     )
 
 
 def all_right() -> tuple[Right, ...]:
     """Every right submission, by name."""
     return tuple(
-        Right(name=folder.name, why=content["why"], api=content["api"], forgoes=dict(content["forgoes"]))
-        for folder, content in _entries("right", {"why", "api", "forgoes"})
+        Right(
+            name=folder.name,
+            why=content["why"],
+            api=content["api"],
+            forgoes=dict(content["forgoes"]),
+            needs=tuple(Need(tuple(need["command"]), need["packages"]) for need in content.get("needs", ())),
+        )
+        for folder, content in _entries("right", {"why", "api", "forgoes"}, {"needs"})
     )
 
 
-def _entries(kind: str, keys: set[str]) -> list[tuple[Path, Mapping[str, Any]]]:
+def missing(needs: Iterable[Need]) -> str | None:
+    """What the machine does not have of it, in words, and where it comes from; None when all is there."""
+    absent = [need for need in needs if not _is_met(need)]
+    if not absent:
+        return None
+    commands = " and ".join(repr(shlex.join(need.command)) for need in absent)
+    return f"{commands} does not run here; install {', '.join(need.packages for need in absent)}"
+
+
+def _is_met(need: Need) -> bool:
+    try:
+        done = subprocess.run(need.command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_ANSWERS_WITHIN)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def _entries(kind: str, keys: set[str], others: set[str]) -> list[tuple[Path, Mapping[str, Any]]]:
     """Each entry's folder and what its ``expected.toml`` says. ValueError for missing or unknown keys."""
     found = []
     for folder in sorted(path for path in (ZOO / kind).iterdir() if path.is_dir() and path.name != "__pycache__"):
         content = tomllib.loads((folder / EXPECTED).read_text())
-        if set(content) != keys:
+        if not keys <= set(content) <= keys | others:
             raise ValueError(f"{folder.name}: {EXPECTED} has {sorted(content)}, expected {sorted(keys)}")
         found.append((folder, content))
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import compileall
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,19 @@ import pytest
 from grader.checkpoints import all_checks
 from grader.checkpoints.documents import QUESTIONS, STATES, answers
 from grader.submission import load_submission
-from tests.zoo.submissions import SOLUTION, ZOO, Right, Wrong, all_right, all_wrong, make_right, make_wrong
+from tests.zoo import grading
+from tests.zoo.submissions import (
+    SOLUTION,
+    ZOO,
+    Need,
+    Right,
+    Wrong,
+    all_right,
+    all_wrong,
+    make_right,
+    make_wrong,
+    missing,
+)
 
 CHECKS = {check.id for check in all_checks()} | {"3b.interleavings", "3b.crash-points", "x.signal-points"}
 
@@ -45,6 +58,8 @@ def test_a_fault_fits_the_solution_and_changes_it(entry: Wrong, tmp_path: Path) 
 
 @pytest.mark.parametrize("entry", RIGHT)
 def test_a_right_submission_can_be_loaded(entry: Right, tmp_path: Path) -> None:
+    if (absent := missing(entry.needs)) is not None:
+        pytest.skip(absent)
     made = make_right(entry, tmp_path)
     submission = load_submission(made)
     assert submission.worker
@@ -68,6 +83,27 @@ def test_a_right_submission_has_documents_of_its_own(entry: Right) -> None:
     assert not set(answered.values()) & set(copied.values())
     flow = (entry.folder / "docs" / "data-flow.md").read_text()
     assert all(re.search(pattern, flow) for pattern in STATES.values())
+
+
+def test_what_the_machine_lacks_is_told_with_the_packages_that_have_it() -> None:
+    there = Need((sys.executable, "-c", ""), "python3")
+    absent = Need(("no-such-program", "--version"), "no-such-package")
+    broken = Need((sys.executable, "-c", "raise SystemExit(1)"), "another-package")
+    assert missing([]) is missing([there]) is None
+    assert missing([there, absent]) == "'no-such-program --version' does not run here; install no-such-package"
+    told = missing([absent, broken])
+    assert told is not None
+    assert told.endswith("does not run here; install no-such-package, another-package")
+
+
+def test_no_grade_is_begun_without_what_the_submission_needs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(grading, "missing", lambda _: "'go version' does not run here; install golang-go")
+    [subject] = grading.named(["held-transaction"], grading.subjects())
+    found = grading.graded(subject, tmp_path / "output", grading.Call(), grading.Processes(), fresh=True)
+    assert found.problem == "'go version' does not run here; install golang-go"
+    assert not (tmp_path / "output").exists()
 
 
 def test_nothing_else_is_in_the_zoo() -> None:

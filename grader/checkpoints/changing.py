@@ -1,0 +1,143 @@
+"""Part 2: what becomes of tasks that are changed or deleted, and of all of them at a restart."""
+
+from __future__ import annotations
+
+from grader.checkpoints.api import LAB
+from grader.checkpoints.evidence import asked, ended, list_of, moved, status_words
+from grader.checkpoints.over_http import tasks_over_http
+from grader.checkpoints.replies import any_task, first, ids_of, never_answered, seen_of
+from grader.declare import check
+from grader.history.events import HttpExchange, Moment
+from grader.history.timeline import History
+from grader.judgement import Judgement, broken, holds, need
+
+API = "api"
+
+
+@check(
+    "2.update-delete",
+    points=1,
+    on=tasks_over_http,
+    hint="UPDATE only title and description (and updated_at). Leave the status alone.",
+    read=f"{LAB}#the-api-service-you-bring",
+)
+def updates_and_deletes(history: History) -> Judgement:
+    """PUT changes title and description alone, also of a completed task; DELETE removes; 404 afterwards.
+
+    Two programs write to one row here: the api-service and the worker. A PUT that writes more than it was given
+    undoes what the worker did.
+    """
+    if silent := never_answered(history):
+        return silent
+    unknown = need(history.moment("changes-unknown"), "the api-service did not come as far as changing tasks")
+    changes = history.moments("changes")
+    if len({moment.detail["status"] for moment in changes}) < 2:
+        need(None, "there was no finished task to be changed")
+    for moment in changes:
+        if problem := _change_problem(history, moment):
+            return problem
+    gone = need(history.moment("deletes"), "nothing was deleted")
+    path = f"/tasks/{gone.detail['task']}"
+    delete = need(first(history, "DELETE", path, gone.at), "no DELETE was sent")
+    after_it = need(first(history, "GET", path, gone.at), "the deleted task was not asked for")
+    if delete.status not in (200, 204) or after_it.status != 404:
+        return broken(
+            asked(delete),
+            asked(after_it),
+            expected="204 or 200, then 404",
+            observed=f"{seen_of(delete)}, then {seen_of(after_it)}",
+        )
+    for method in ("PUT", "DELETE"):
+        answer = need(first(history, method, f"/tasks/{unknown.detail['task']}", unknown.at), "not asked")
+        if answer.status != 404:
+            return broken(asked(answer), expected="404 for an id that is not there", observed=seen_of(answer))
+    return holds("what was asked for changed and nothing else; deleted; 404 for what is not there")
+
+
+def _change_problem(history: History, moment: Moment) -> Judgement | None:
+    task, new = moment.detail["task"], moment.detail["new"]
+    put = need(first(history, "PUT", f"/tasks/{task}", moment.at), "no PUT was sent")
+    story = history.story(task)
+    # What another instance does to the row later on is none of this one's doing.
+    own = [c for c in story.changes if c.service == API and c.after("title") == new["title"]]
+    others: list[str] = []
+    if own:
+        before, after = own[0].row.before or {}, own[-1].row.after or {}
+        others = [k for k in before if k not in (*new, "updated_at") and before[k] != after.get(k)]
+    left = [k for k in new if not own or own[-1].after(k) != new[k]]
+    told = any_task(put) or {}
+    if put.status != 200:
+        seen = seen_of(put)
+    elif left:
+        seen = f"{list_of(left)} not changed"
+    elif others:
+        seen = f"also changed: {list_of(others)}"
+    elif told.get("title") != new["title"]:
+        seen = "the answer is not the task as it is now"
+    else:
+        return None
+    return broken(
+        asked(put),
+        *[moved(c) for c in story.changes if c.service in (None, API)][:6],
+        expected=f"200 and the task; {' and '.join(new)} of a {moment.detail['status']} task change, nothing else",
+        observed=seen,
+    )
+
+
+@check(
+    "2.persistence",
+    points=1,
+    on=tasks_over_http,
+    hint="Tasks live in PostgreSQL alone. uvicorn raises SIGTERM once more when it is done: end with status 0.",
+    read=f"{LAB}#the-api-service-you-bring",
+)
+def persists(history: History) -> Judgement:
+    """Tasks survive SIGTERM and a restart of the api-service, which exits with status 0.
+
+    Services are restarted all the time: for a new version, a new machine, a crash. What lives in memory alone is
+    gone then.
+    """
+    if silent := never_answered(history):
+        return silent
+    stop = need(history.signal("SIGTERM", API), "the api-service did not come as far as its restart")
+    exit_ = history.exited(API)
+    if exit_ is None:
+        return broken(
+            expected="exit after SIGTERM, although a client keeps an idle connection open",
+            observed=f"still running {history.gave_up.seconds if history.gave_up else 0:.0f} s after the signal",
+        )
+    if exit_.status != 0:
+        return broken(ended(exit_), expected="exit status 0", observed=status_words(exit_.status))
+    if silent := never_answered(history, "api-again"):
+        return silent
+    before = need(history.moment("before-restart"), "the api-service was not asked before its restart")
+    after = need(history.moment("restarted"), "the api-service was not started again")
+    shown = 0
+    for path in before.detail["paths"]:
+        old = need(first(history, "GET", path, before.at), "the tasks were not asked for before the restart")
+        new = need(first(history, "GET", path, after.at), "the tasks were not asked for after the restart")
+        was = _shown(old)
+        if was and _shown(new) != was:
+            return broken(
+                asked(old),
+                asked(new),
+                expected="the same tasks after the restart as before it",
+                observed=f"of {len(was)} shown by GET {path}, {len(was - _shown(new))} are gone or changed",
+            )
+        shown += len(was)
+    if not shown:
+        return broken(
+            expected="tasks that GET shows, before a restart and after it",
+            observed=f"no task shown before it, by {list_of(before.detail['paths'])}",
+        )
+    return holds(f"exit status 0 after {exit_.at - stop.at:.1f} s, and the same tasks after the restart")
+
+
+def _shown(answer: HttpExchange) -> set[tuple[str, str]]:
+    """Id and title of what GET shows, or the ids of a list; empty where it shows nothing."""
+    if answer.status != 200:
+        return set()
+    if answer.path == "/tasks":
+        return {(task, "") for task in ids_of(answer) or ()}
+    task = any_task(answer)
+    return {(str(task.get("id")), str(task.get("title")))} if task else set()

@@ -1,0 +1,152 @@
+"""A client, the api-service and the table, without a worker: the scenario that most of part 2 is judged on."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from grader.checkpoints.durable import AtCommit, maker
+from grader.checkpoints.replies import task_list
+from grader.checkpoints.requests import BAD_IDS
+from grader.declare import scenario
+from grader.errors import BadSubmission
+from grader.lab import Api, Condition, Lab, Task
+
+FULL = 100
+"""So many tasks a list holds without a limit, by the contract; in the scenario there are not more."""
+PAGE = 20
+_AT_ONE_MOMENT = 30.0
+"""Seconds: the age of the tasks that were all created at the same moment."""
+
+
+@scenario(timeout=10, seconds=3)
+def tasks_over_http(lab: Lab) -> None:
+    """Tasks are created, read, listed, changed, deleted, and looked for after a restart."""
+    api = lab.start_api()
+    created, commit = _create(lab, api)
+    _read(lab, api)
+    _list(lab, api)
+    _change(lab, api)
+    again = _restart(lab, api, created)
+    if commit is not None:
+        _cut_off(lab, again, commit)
+
+
+def _create(lab: Lab, api: Api) -> tuple[list[str], str | None]:
+    """The ids that were answered, and the shape of the statement that stores a task; None when none was stored."""
+    created = []
+    for body in (
+        {"title": lab.new_title()},
+        {"title": lab.new_title(), "description": "Two lines,\nin UTF-8: żółw", "payload": {"n": [1, None]}},
+    ):
+        answer = api.request("POST", "/tasks", body=body)
+        if answer.task_id is not None:
+            api.request("GET", f"/tasks/{answer.task_id}")
+            created.append(answer.task_id)
+    history = lab.history()
+    stored = (s.changes[0] for s in history.stories.values() if s.changes[0].service == api.name)
+    statement = next((maker(history, change) for change in stored), None)
+    # A COMMIT that takes its time: nobody may be told of the task before it is done.
+    commits = api.relay.hold(AtCommit(statement)) if statement is not None else api.relay.hold_commits()
+    with commits as hold, ThreadPoolExecutor(1) as client:
+        posted = client.submit(api.request, "POST", "/tasks", body={"title": lab.new_title()}, timeout=10)
+        lab.comes(Condition("the api-service to commit", lambda _b, _n: hold.is_holding or posted.done()), 5)
+        lab.watch(0.3)
+        lab.note("commit-held", held=hold.is_holding, answered=posted.done())
+        if posted.done() and (early := posted.result().task_id) is not None:
+            api.request("GET", f"/tasks/{early}")
+        hold.release()
+        if (last := posted.result().task_id) is not None:
+            api.request("GET", f"/tasks/{last}")
+            created.append(last)
+    return created, statement
+
+
+def _cut_off(lab: Lab, api: Api, statement: str) -> None:
+    # At the very end: whether an api-service comes through a lost connection is none of this scenario's business.
+    title = lab.new_title()
+    with api.relay.hold(AtCommit(statement)) as hold, ThreadPoolExecutor(1) as client:
+        posted = client.submit(api.request, "POST", "/tasks", body={"title": title}, timeout=5 * lab.patience)
+        lab.comes(Condition("the api-service to commit", lambda _b, _n: hold.is_holding or posted.done()), 5)
+        sql = hold.held[0].sql if hold.is_holding else None
+        lab.note("commit-cut", title=title, sql=sql, answered=posted.done())
+        hold.cut()
+        posted.result()
+    lab.note("cut-off")
+
+
+def _read(lab: Lab, api: Api) -> None:
+    [task] = lab.insert_tasks(1)
+    lab.note("reads", task=task.id, title=task.title)
+    api.request("GET", f"/tasks/{task.id}")
+    for bad in BAD_IDS:
+        api.request("GET", f"/tasks/{bad}")
+    unknown = unknown_id(task.id)
+    lab.note("reads-unknown", task=unknown)
+    api.request("GET", f"/tasks/{unknown}")
+
+
+def unknown_id(like: str) -> str:
+    """An id of the same kind that no task has."""
+    return str(int(like) + 1_000_000) if like.isdecimal() else "00000000-0000-4000-8000-000000000000"
+
+
+def _list(lab: Lab, api: Api) -> None:
+    for status, count in (("processing", 2), ("completed", 3), ("failed", 2)):
+        _insert_with(lab, status, count)
+    lab.insert_tasks(count := FULL - len(lab.task_rows()), ages=[_AT_ONE_MOMENT] * count)
+    lab.note("lists", rows={row["id"]: row["status"] for row in lab.task_rows()})
+    api.request("GET", "/tasks")
+    for status in ("pending", "processing", "completed", "failed"):
+        api.request("GET", f"/tasks?status={status}")
+    for offset in range(0, FULL + PAGE, PAGE):
+        page = task_list(api.request("GET", f"/tasks?limit={PAGE}&offset={offset}").json) or []
+        if offset == 0:
+            # PostgreSQL writes a row anew wherever it likes, whenever it changes; no order may depend on that.
+            lab.database.rewrite([str(task.get("id")) for task in page[:PAGE:4]])
+    lab.note("listed")
+
+
+def _insert_with(lab: Lab, status: str, count: int = 1) -> Sequence[Task]:
+    """Tasks with this status; none, and a note, when the table does not take it."""
+    try:
+        return lab.insert_tasks(count, status=status)
+    except BadSubmission as problem:
+        lab.note("refused", status=status, why=str(problem))
+        return []
+
+
+def _change(lab: Lab, api: Api) -> None:
+    [waiting] = lab.insert_tasks(1)
+    for status, tasks in (
+        ("pending", [waiting]),
+        ("completed", _insert_with(lab, "completed") or _insert_with(lab, "failed")),
+    ):
+        for task in tasks:
+            for new in ({"title": lab.new_title(), "description": "changed"}, {"title": lab.new_title()}):
+                lab.note("changes", task=task.id, status=status, new=new)
+                api.request("PUT", f"/tasks/{task.id}", body=new)
+    [task] = lab.insert_tasks(1)
+    lab.note("deletes", task=task.id)
+    api.request("DELETE", f"/tasks/{task.id}")
+    api.request("GET", f"/tasks/{task.id}")
+    unknown = unknown_id(task.id)
+    lab.note("changes-unknown", task=unknown)
+    api.request("PUT", f"/tasks/{unknown}", body={"title": lab.new_title()})
+    api.request("DELETE", f"/tasks/{unknown}")
+
+
+def _restart(lab: Lab, api: Api, created: Sequence[str]) -> Api:
+    paths = ["/tasks", *(f"/tasks/{task}" for task in created)]
+    lab.note("before-restart", paths=paths)
+    for path in paths:
+        api.request("GET", path)
+    # The client's connections are idle and open: keep-alive must not keep the service alive.
+    api.process.signal(signal.SIGTERM)
+    lab.wait_until(lab.has_exited(api))
+    again = lab.start_api("api-again")
+    lab.note("restarted")
+    for path in paths:
+        again.request("GET", path)
+    return again

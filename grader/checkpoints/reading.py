@@ -1,0 +1,117 @@
+"""Part 2: how the api-service reads one task, and lists many."""
+
+from __future__ import annotations
+
+from grader.checkpoints.api import LAB
+from grader.checkpoints.evidence import asked, list_of, short
+from grader.checkpoints.over_http import PAGE, tasks_over_http
+from grader.checkpoints.replies import first, ids_of, never_answered, plain_task, seen_of
+from grader.checkpoints.requests import BAD_IDS
+from grader.declare import check
+from grader.history.events import HttpExchange
+from grader.history.timeline import History
+from grader.judgement import Judgement, broken, holds, need
+
+
+@check(
+    "2.read",
+    points=2,
+    on=tasks_over_http,
+    hint="No row: 404. An id that cannot be one, or is too large for the column: 404 or 422, never a 500.",
+    read=f"{LAB}#the-api-service-you-bring",
+)
+def reads(history: History) -> Judgement:
+    """GET /tasks/{id} answers with that task; 404 when there is none; 404 or 422 when it is no id at all.
+
+    A client can only act on an answer that tells apart: here it is, there is none, that is no id. A 500 says that
+    the service is broken, although the request was.
+    """
+    if silent := never_answered(history):
+        return silent
+    moment = need(history.moment("reads"), "the api-service did not come as far as reading")
+    unknown = need(history.moment("reads-unknown"), "the api-service did not come as far as reading")
+    one = need(first(history, "GET", f"/tasks/{moment.detail['task']}", moment.at), "no task was read")
+    task = plain_task(one) or {}
+    wanted = {"id": moment.detail["task"], "title": moment.detail["title"], "status": "pending"}
+    if one.status != 200 or any(str(task.get(key)) != value for key, value in wanted.items()):
+        seen = seen_of(one) if one.status != 200 else f"not that task: {short(one.body, 80)}"
+        return broken(asked(one), expected="200 and the task", observed=seen)
+    missing = need(first(history, "GET", f"/tasks/{unknown.detail['task']}", unknown.at), "nothing was read")
+    if missing.status != 404:
+        return broken(asked(missing), expected="404 for an id that is not there", observed=seen_of(missing))
+    for bad in BAD_IDS:
+        answer = need(first(history, "GET", f"/tasks/{bad}", moment.at), "the malformed ids were not asked for")
+        if answer.status not in (400, 404, 422):
+            return broken(
+                asked(answer), expected="400, 404 or 422 for an id that is none", observed=seen_of(answer)
+            )
+    return holds(f"one task by id, 404 for {unknown.detail['task']}, 4xx for {len(BAD_IDS)} malformed ids")
+
+
+@check(
+    "2.list",
+    points=2,
+    on=tasks_over_http,
+    hint="ORDER BY something unique (created_at, id), then LIMIT and OFFSET; the status filter is a WHERE.",
+    read=f"{LAB}#the-api-service-you-bring",
+)
+def lists(history: History) -> Judgement:
+    """GET /tasks lists every task, filters by status, and pages through all of them exactly once.
+
+    Clients walk long lists page by page. Without a fixed order, a task can be on two pages or on none, and it
+    happens only under load.
+    """
+    if silent := never_answered(history):
+        return silent
+    moment = need(history.moment("lists"), "the api-service did not come as far as listing")
+    end = need(history.moment("listed"), "the lists were not asked for")
+    if refused := history.moment("refused"):
+        return broken(
+            expected=f"a task may be {refused.detail['status']}, and a list then shows it",
+            observed=short(refused.detail["why"]),
+            hint="The four statuses are pending, processing, completed and failed, in the table as well.",
+        )
+    rows: dict[str, str] = {str(key): value for key, value in moment.detail["rows"].items()}
+    answers = [e for e in history.exchanges("GET", "/tasks") if moment.at <= e.at < end.at]
+    for answer in answers:
+        if problem := _list_problem(answer, rows):
+            return problem
+    paged = [e for e in answers if _is_page(e)]
+    ids = [task for answer in paged for task in ids_of(answer) or ()]
+    need(ids or None, "the pages were not asked for")
+    if sorted(ids) != sorted(rows):
+        twice = sorted({task for task in ids if ids.count(task) > 1})
+        return broken(
+            *[asked(e) for e in paged[:6]],
+            expected=f"pages of {PAGE} that hold each of the {len(rows)} tasks once",
+            observed=f"left out: {list_of(rows.keys() - set(ids))}; twice: {list_of(twice)}",
+        )
+    return holds(f"{len(rows)} tasks, four filters, and pages of {PAGE} that hold each task once")
+
+
+def _is_page(exchange: HttpExchange) -> bool:
+    return "limit=" in exchange.path
+
+
+def _list_problem(answer: HttpExchange, rows: dict[str, str]) -> Judgement | None:
+    ids = ids_of(answer)
+    if answer.status != 200 or ids is None:
+        return broken(
+            asked(answer),
+            expected="200 and a JSON array of tasks (or an object with it under items, tasks or data)",
+            observed=seen_of(answer) if answer.status != 200 else short(answer.body, 60),
+        )
+    if _is_page(answer):
+        if len(ids) <= PAGE:
+            return None
+        return broken(asked(answer), expected=f"{PAGE} tasks at most", observed=f"{len(ids)} tasks")
+    status = answer.path.partition("status=")[2]
+    wanted = {task for task, its in rows.items() if status in ("", its)}
+    if sorted(ids) == sorted(wanted):
+        return None
+    return broken(
+        asked(answer),
+        expected=f"{len(wanted)} tasks{f' with status {status}' if status else ', without a limit'}",
+        observed=f"{len(ids)} tasks; left out: {list_of(wanted - set(ids))}; out of place: "
+        + list_of(set(ids) - wanted),
+    )

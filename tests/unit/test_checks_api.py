@@ -1,0 +1,362 @@
+"""Part 2 judged on a literal history of a well-behaved api-service, and on the same with one thing changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from grader.checkpoints import all_checks, select
+from grader.checkpoints.over_http import PAGE
+from grader.checkpoints.replies import any_task, same_value
+from grader.checkpoints.requests import BAD_IDS, BAD_REQUESTS, HARMLESS_TITLES
+from grader.history.events import Event, HttpExchange, WaitTimedOut
+from grader.history.timeline import History
+from grader.judging import Judge, Take
+from grader.model import CheckResult, Verdict
+from tests.unit.histories import Story
+
+PASS, FAIL = Verdict.PASS, Verdict.FAIL
+OVER_HTTP = ("2.create", "2.read", "2.list", "2.update-delete", "2.persistence")
+Row = dict[str, Any]
+
+
+def judged(name: str, history: History) -> CheckResult:
+    [check] = select(all_checks(), only=[name])
+    return Judge((check,), {check.on[0].name: [Take(history, 1.0)]}).results()[name]
+
+
+class Conversation:
+    """Requests one after the other, with the changes of rows that they make."""
+
+    def __init__(self) -> None:
+        self.story = Story().start("api").start("api-again", 90.0)
+        self.rows: dict[str, Row] = {}
+        self.now = 1.0
+
+    def tick(self) -> float:
+        self.now = round(self.now + 0.1, 3)
+        return self.now
+
+    def note(self, name: str, **detail: Any) -> None:
+        self.story.note(name, self.tick(), **detail)
+
+    def insert(self, task: str, by: str | None, **values: Any) -> Row:
+        at = self.tick()
+        times = {"created_at": f"2030-01-01T00:00:{at:09.6f}+00:00", "updated_at": "2030-01-01T00:00:01+00:00"}
+        self.story.insert(task, at, by=by, **{"type": "default", "payload": {}} | times | values)
+        self.rows[task] = self.story.row(task)
+        return self.rows[task]
+
+    def update(self, task: str, by: str, **values: Any) -> None:
+        self.story.update(task, self.tick(), by, **values)
+        self.rows[task] = self.story.row(task)
+
+    def ask(self, method: str, path: str, status: int, body: Any = None, sent: Any = None) -> None:
+        self.story.ask(method, path, self.tick(), status, body, sent)
+
+    def get(self, task: str) -> None:
+        self.ask("GET", f"/tasks/{task}", 200, self.rows[task])
+
+
+def over_http() -> History:
+    """The scenario as a right api-service goes through it."""
+    api = Conversation()
+    for task, more in (("1", {}), ("2", {"description": "two", "payload": {"n": [1]}})):
+        row = api.insert(task, "api", **more)
+        api.ask("POST", "/tasks", 201, row, {"title": row["title"], **more})
+        api.get(task)
+    api.note("commit-held", held=True, answered=False)
+    row = api.insert("3", "api")
+    api.ask("POST", "/tasks", 201, row, {"title": row["title"]})
+    api.get("3")
+
+    row = api.insert("4", None)
+    api.note("reads", task="4", title=row["title"])
+    api.get("4")
+    for bad in BAD_IDS:
+        api.ask("GET", f"/tasks/{bad}", 422, {"detail": "no id"})
+    api.note("reads-unknown", task="1004")
+    api.ask("GET", "/tasks/1004", 404, {"detail": "not there"})
+    _listed(api)
+    _changed(api)
+
+    paths = ["/tasks", "/tasks/1", "/tasks/2"]
+    api.note("before-restart", paths=paths)
+    _shown(api, paths)
+    api.story.signal("api", "SIGTERM", api.tick()).exit("api", api.tick() + 0.05)
+    api.note("restarted")
+    _shown(api, paths)
+    api.ask("POST", "/tasks", 503, {"detail": "cut"}, {"title": "cut off"})
+    api.note("commit-cut", title="cut off", sql="COMMIT", answered=False)
+    return api.story.history()
+
+
+def _listed(api: Conversation) -> None:
+    for number in range(5, 26):
+        api.insert(str(number), None, status={5: "completed", 6: "failed", 7: "processing"}.get(number, "pending"))
+    rows = list(api.rows.values())
+    api.note("lists", rows={row["id"]: row["status"] for row in rows})
+    api.ask("GET", "/tasks", 200, rows)
+    for status in ("pending", "processing", "completed", "failed"):
+        api.ask("GET", f"/tasks?status={status}", 200, [row for row in rows if row["status"] == status])
+    for offset in (0, PAGE):
+        api.ask("GET", f"/tasks?limit={PAGE}&offset={offset}", 200, rows[offset : offset + PAGE])
+    api.note("listed")
+
+
+def _changed(api: Conversation) -> None:
+    for task, status in (("31", "pending"), ("32", "completed")):
+        api.insert(task, None, status=status)
+        for new in ({"title": f"new {task}", "description": "changed"}, {"title": f"newer {task}"}):
+            api.note("changes", task=task, status=status, new=new)
+            api.update(task, "api", **new)
+            api.ask("PUT", f"/tasks/{task}", 200, api.rows[task], new)
+    api.note("deletes", task="33")
+    api.ask("DELETE", "/tasks/33", 204)
+    api.ask("GET", "/tasks/33", 404, {})
+    api.note("changes-unknown", task="1033")
+    api.ask("PUT", "/tasks/1033", 404, {}, {"title": "x"})
+    api.ask("DELETE", "/tasks/1033", 404, {})
+
+
+def _shown(api: Conversation, paths: list[str]) -> None:
+    for path in paths:
+        task = path.removeprefix("/tasks/")
+        api.ask("GET", path, 200, api.rows[task] if task in api.rows else list(api.rows.values()))
+
+
+RIGHT = over_http()
+
+
+def changed(method: str, path: str, *, since: str = "", until: str = "", **to: Any) -> History:
+    """The right history with other answers to these requests. A body may be a function of what it was."""
+
+    def other(event: Event) -> Event:
+        if not isinstance(event, HttpExchange) or event.method != method:
+            return event
+        if not event.path.startswith(path) or not after <= event.at < before:
+            return event
+        body = to.get("body", lambda same: same)
+        body = body(json.loads(event.body)) if callable(body) else body
+        return replace(event, body=json.dumps(body), status=to.get("status", event.status))
+
+    after = moment.at if (moment := RIGHT.moment(since)) else 0.0
+    before = moment.at if (moment := RIGHT.moment(until)) else 1000.0
+    return History([other(event) for event in RIGHT.events])
+
+
+def failing(history: History) -> dict[str, str | None]:
+    """The checks that do not pass, and what they saw."""
+    results = [judged(name, history) for name in OVER_HTTP]
+    assert all(result.verdict in (PASS, FAIL) for result in results), results
+    return {result.id: result.observed for result in results if result.verdict is FAIL}
+
+
+def test_a_right_api_service_passes() -> None:
+    assert failing(RIGHT) == {}
+
+
+def test_200_for_201_costs_one_check() -> None:
+    assert failing(changed("POST", "/tasks", status=200)) == {"2.create": "status 200"}
+
+
+def test_a_get_that_answers_a_list_costs_one_check() -> None:
+    history = changed("GET", "/tasks/", body=lambda task: [task])
+    assert set(failing(history)) == {"2.read"}
+
+
+@pytest.mark.parametrize("body", [[1], "text", None, 7, [[]], {"task": None}])
+def test_a_get_that_answers_no_task_is_no_error_of_the_grader(body: Any) -> None:
+    assert {"2.create", "2.read"} <= set(failing(changed("GET", "/tasks/", body=body)))
+
+
+def test_a_post_that_answers_a_message_costs_one_check() -> None:
+    history = changed("POST", "/tasks", body=lambda task: {"id": task.get("id"), "message": "created"})
+    assert failing(history) == {"2.create": "the answer has no status"}
+
+
+def test_times_in_the_answer_are_those_of_the_next_get() -> None:
+    history = changed("POST", "/tasks", body=lambda t: t | {"created_at": "2030-01-01T00:00:59.5"})
+    assert "created_at" in str(failing(history)["2.create"])
+    assert set(failing(history)) == {"2.create"}
+
+
+def test_a_task_that_others_could_see_half_made_is_not_created_well() -> None:
+    api = Conversation()
+    api.insert("1", "api")
+    api.update("1", "api", payload={"n": 1})
+    api.ask("POST", "/tasks", 201, api.rows["1"], {"title": "title 1", "payload": {"n": 1}})
+    api.get("1")
+    for _ in range(2):
+        api.ask("POST", "/tasks", 201, {}, {"title": "other"})
+    api.note("commit-held", held=True, answered=False)
+    assert (
+        judged("2.create", api.story.history()).observed
+        == "the first that others can see in the table has payload {}"
+    )
+
+
+def test_a_list_that_ends_early_names_what_it_leaves_out() -> None:
+    history = changed("GET", "/tasks", until="listed", body=lambda b: b[:20] if isinstance(b, list) else b)
+    assert "left out: 2" in str(failing(history)["2.list"])
+
+
+def test_a_page_that_shows_a_task_twice_and_another_never_fails() -> None:
+    history = changed("GET", f"/tasks?limit={PAGE}&offset={PAGE}", body=lambda rows: [{"id": "1"}, *rows[1:]])
+    assert failing(history) == {"2.list": "left out: 21; twice: 1"}
+
+
+def test_a_table_that_refuses_a_status_is_told_so() -> None:
+    story = Story().note("refused", 1.0, status="completed", why="violates check constraint")
+    history = History([*RIGHT.events, *story.events])
+    assert failing(history) == {"2.list": "violates check constraint"}
+
+
+def test_a_put_that_answers_the_task_as_it_was_fails() -> None:
+    history = changed("PUT", "/tasks/3", body=lambda task: task | {"title": "title 31"})
+    assert failing(history) == {"2.update-delete": "the answer is not the task as it is now"}
+
+
+@pytest.mark.parametrize(
+    ("own", "observed"),
+    [
+        ({"status": "pending"}, "also changed: status"),
+        ({"created_at": "2031"}, "also changed: created_at"),
+        ({"description": ""}, "also changed: description"),
+    ],
+)
+def test_a_put_that_changes_something_else_fails(own: Mapping[str, Any], observed: str) -> None:
+    def other(event: Event) -> Event:
+        after = getattr(event, "after", None)
+        return replace(event, after={**after, **own}) if after and after["title"] == "newer 32" else event
+
+    assert failing(History([other(event) for event in RIGHT.events])) == {"2.update-delete": observed}
+
+
+def test_what_a_restart_does_to_the_rows_is_not_blamed_on_put() -> None:
+    api = Story().insert("31", 0.5)
+    wiped = api.update("31", 95.0, "api-again", title="gone", status="failed").events[1:]
+    assert failing(History([*RIGHT.events, *wiped])) == {}
+
+
+def test_tasks_that_are_gone_after_a_restart_fail() -> None:
+    history = changed("GET", "/tasks", since="restarted", body=[])
+    assert set(failing(history)) == {"2.persistence"}
+
+
+def test_tasks_are_compared_with_what_was_shown_before_and_not_with_the_table() -> None:
+    shown = changed(
+        "GET", "/tasks", since="before-restart", body=lambda body: body[:3] if isinstance(body, list) else body
+    )
+    assert failing(shown) == {}
+
+
+def test_an_api_service_that_shows_nothing_has_kept_nothing() -> None:
+    history = changed("GET", "/tasks", since="before-restart", status=500)
+    assert failing(history) == {"2.persistence": "no task shown before it, by /tasks, /tasks/1, /tasks/2"}
+
+
+def test_an_api_service_that_never_answers_fails_every_check_that_needs_it() -> None:
+    needing = ["2.health", *OVER_HTTP, "2.validation", "3b.end-to-end", "3b.burst"]
+    story = Story().start("api").log("api", 0.5, "ModuleNotFoundError").exit("api", 0.6, 1)
+    story.add(WaitTimedOut(at=0.7, waited_for="api to answer (api had exited)", seconds=0.7))
+    for name in needing:
+        result = judged(name, story.history())
+        assert (result.verdict, result.observed) == (FAIL, "it ended, status 1"), name
+
+
+# ---------------------------------------------------------------- 2.validation
+
+
+def refusing(
+    *,
+    post: int = 201,
+    answer: Callable[[Row], Any] = lambda row: row,
+    stored: Callable[[str], str] = lambda title: title,
+    read: Callable[[Row], Any] = lambda row: row,
+    own: Mapping[str, Any] | None = None,
+    put: Mapping[str, Any] | None = None,
+    obeys: bool = False,
+) -> CheckResult:
+    api = Conversation()
+    api.note("bad-requests")
+    for bad in BAD_REQUESTS:
+        api.ask(bad.method, bad.path, 422, {"detail": "no"})
+    api.note("harmless-titles")
+    for number, title in enumerate(HARMLESS_TITLES, start=1):
+        row = api.insert(str(number), "api", title=stored(title))
+        api.ask("POST", "/tasks", post, answer(row), {"title": title})
+        api.ask("GET", f"/tasks/{number}", 200, read(row))
+    api.insert("9", None)
+    api.note("fields-of-others", task="9")
+    others: tuple[Row, ...] = ({"status": "completed"}, {"assigned_worker": "me"}, {"id": 99})
+    for number, extra in enumerate(others):
+        task = str(extra["id"] if obeys and "id" in extra else 20 + number)
+        row = api.insert(task, "api", title=f"own {number}", **(own or {}))
+        api.ask("POST", "/tasks", 201, row, {"title": f"own {number}", **extra})
+    api.update("9", "api", title="changed", **(put or {}))
+    api.ask("PUT", "/tasks/9", 200, api.rows["9"], {"title": "changed", "status": "completed"})
+    api.note("end-of-requests")
+    return judged("2.validation", api.story.history())
+
+
+def test_titles_that_are_kept_pass_with_whatever_number_and_shape_they_are_answered() -> None:
+    assert refusing().verdict is PASS
+    assert refusing(post=200).verdict is PASS
+    assert refusing(answer=lambda row: {"id": row["id"], "message": "created"}).verdict is PASS
+    assert refusing(answer=lambda _row: None, read=lambda _row: None).verdict is PASS
+
+
+def test_titles_that_come_back_in_another_form_fail_wherever_that_happens() -> None:
+    assert refusing(read=lambda row: row | {"title": "x"}).observed == "GET has x (and 3 more)"
+    assert refusing(answer=lambda row: row | {"title": "x"}).observed == "the answer has x (and 3 more)"
+    silent = refusing(answer=lambda r: {"id": r["id"]}, read=lambda _: None, stored=lambda _: "x")
+    assert silent.observed == "the table has x (and 3 more)"
+
+
+@pytest.mark.parametrize(
+    ("own", "observed"),
+    [
+        ({"status": "completed"}, "status completed, assigned_worker None"),
+        ({"assigned_worker": "me"}, "status pending, assigned_worker me"),
+    ],
+)
+def test_what_a_client_must_not_set_fails_in_post_and_put(own: Mapping[str, Any], observed: str) -> None:
+    assert str(refusing(own=own).observed).startswith(observed)
+    assert refusing(put=own).observed == observed
+
+
+def test_an_id_that_a_client_chose_fails_also_when_it_was_free() -> None:
+    assert refusing(obeys=True).observed == "the new task got the id 99"
+
+
+# ---------------------------------------------------------------- reading answers
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2030-01-01T00:00:00.123456Z", "2030-01-01 00:00:00.123456+00:00", True),
+        ("2030-01-01T00:00:00.123456789Z", "2030-01-01T00:00:00.123457Z", True),
+        ("2030-01-01T01:00:00+01:00", "2030-01-01T00:00:00Z", True),
+        ("2030-01-01T00:00:00.5Z", "2030-01-01T00:00:00.501Z", False),
+        ("yesterday", "today", False),
+        (17, 18, False),
+    ],
+)
+def test_one_moment_may_be_told_in_several_ways(one: Any, other: Any, same: bool) -> None:
+    assert same_value("created_at", one, other) is same
+
+
+@pytest.mark.parametrize(
+    "body", [{"id": 1, "title": "t"}, [{"id": 1, "title": "t"}], {"task": {"id": 1, "title": "t"}}]
+)
+def test_a_task_is_found_in_whatever_it_is_wrapped(body: Any) -> None:
+    api = Conversation()
+    api.ask("GET", "/tasks/1", 200, body)
+    [exchange] = api.story.history().exchanges()
+    assert any_task(exchange) == {"id": 1, "title": "t"}
