@@ -21,17 +21,17 @@ _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
 
 
-def started_confined(start: Callable[[], T], allowed: Allowed) -> T:
+def started_confined(start: Callable[[], T], allowed: Allowed, *, powerless: bool = True) -> T:
     """The result of ``start``, called in a thread with what is ``allowed`` and, for root, no capability to pass on.
 
-    Raises what ``start`` raises, OSError when the rights cannot be given up.
+    Without ``powerless`` what is started has to give the capabilities up by itself. Raises what ``start`` raises, OSError when the rights cannot be given up.
     """
     results: list[T] = []
     failures: list[BaseException] = []
 
     def run() -> None:
         try:
-            _give_up(allowed)
+            _give_up(allowed, powerless)
             results.append(start())
         except BaseException as problem:
             failures.append(problem)
@@ -49,10 +49,10 @@ def can_confine() -> bool:
     return version() > 0
 
 
-def _give_up(allowed: Allowed) -> None:
+def _give_up(allowed: Allowed, powerless: bool) -> None:
     if sys.platform != "linux":
         return
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 and powerless:
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         capability = 0

@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psutil
 
@@ -129,7 +130,15 @@ def _largest_file(pid: int) -> tuple[int, ...]:
     if sys.platform == "linux":
         with suppress(OSError):
             return resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        with suppress(OSError, ValueError):  # another user's, and no capability for it: everybody may read this
+            lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
+            soft, hard = next(line for line in lines if line.startswith("Max file size")).split()[3:5]
+            return _limit(soft), _limit(hard)
     return ()
+
+
+def _limit(text: str) -> int:
+    return resource.RLIM_INFINITY if text == "unlimited" else int(text)
 
 
 def new_name(largest_file: int) -> int:

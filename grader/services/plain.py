@@ -17,7 +17,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import psutil
 
@@ -42,6 +42,10 @@ _NOBODY_ELSE = 1_800_000_000
 """User ids from here on belong to nobody; apart from those of other levels."""
 
 _DEVICES = tuple(Path("/dev") / name for name in ("null", "zero", "full", "random", "urandom", "tty", "shm"))
+_SERVICES = 16
+"""So many services of a run are one user, whose processes are counted together."""
+
+_NO_CAPABILITY = ("--inh-caps=-all", "--bounding-set=-all", "--no-new-privs")
 _KERNEL = (Path("/proc"), Path("/sys"))
 _ETC_OF_EVERYBODY = tuple(
     Path("/etc") / name for name in ("passwd", "group", "hosts", "nsswitch.conf", "resolv.conf", "host.conf")
@@ -99,15 +103,15 @@ class Plain:
         """Start ``command``. Raises BadSubmission when the system refuses to run it."""
         reach = reach or Reach()
         name = new_name(self.limits.file)
-        options: dict[str, Any] = {}
         is_confined = self._confined and reach.network is not None
-        if is_confined and self._user is not None and self._runs_as_other(command, cwd):
-            _give(Path(env.get("TMPDIR", "/nonexistent")), self._user)
-            options = {"user": self._user, "group": self._user, "extra_groups": ()}
+        as_other = is_confined and self._user is not None and self._runs_as_other(command, cwd)
+        line = [*self._becoming_other(name), *command] if as_other else command
+        if as_other:
+            _give(Path(env.get("TMPDIR", "/nonexistent")), self._user or 0)
 
         def start() -> subprocess.Popen[bytes]:
             return subprocess.Popen(
-                command,
+                line,
                 cwd=cwd,
                 env=env,
                 stdin=subprocess.DEVNULL,
@@ -115,14 +119,13 @@ class Plain:
                 stderr=subprocess.PIPE,
                 bufsize=0,
                 start_new_session=True,
-                **options,
             )
 
         allowed = self._allowed(command, cwd, env, reach)
         group = self._group()
         try:
             with self._one_at_a_time, named_from_birth(name):
-                popen = started_confined(start, allowed) if is_confined else start()
+                popen = started_confined(start, allowed, powerless=not as_other) if is_confined else start()
         except (OSError, ValueError) as error:
             if group is not None:
                 group.remove()
@@ -156,6 +159,18 @@ class Plain:
             connects=() if reach.port is None else (reach.port,),
         )
 
+    def _becoming_other(self, name: int) -> list[str]:
+        """Limits first: who is another user afterwards is out of reach of a root that may not raise limits."""
+        given = {
+            "core": 0,
+            "fsize": name,
+            "nofile": self.limits.open_files,
+            "nproc": self.limits.processes * _SERVICES,
+        }
+        bounds = [f"--{limit}={value}" for limit, value in given.items()]
+        who = [f"--reuid={self._user}", f"--regid={self._user}", "--clear-groups"]
+        return ["/usr/bin/prlimit", *bounds, "--", "/usr/bin/setpriv", *who, *_NO_CAPABILITY, "--"]
+
     def _runs_as_other(self, command: Sequence[str], cwd: Path) -> bool:
         """Whether somebody else may run the program and read the submission. Tried, once for each program."""
         key = (command[0], cwd)
@@ -169,7 +184,7 @@ class Plain:
 
 def _can_use(program: str, folder: Path, user: int) -> bool:
     test = shutil.which("test", path="/usr/bin:/bin")
-    if test is None:
+    if test is None or not all(os.access(f"/usr/bin/{tool}", os.X_OK) for tool in ("prlimit", "setpriv")):
         return False
     asked = [test, "-x", program, "-a", "-r", str(folder), "-a", "-x", str(folder)]
     try:
