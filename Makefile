@@ -24,7 +24,7 @@ ONLY := $(if $(PART),--part $(PART)) $(if $(CHECK),--only $(CHECK))
 OUTPUT := $(REPORTS)/$(notdir $(abspath $(TARGET)))
 
 .DEFAULT_GOAL := help
-.PHONY: help grade watch class replay schedules run judge checks explain checkpoints doctor starter test check format bench bench-races zoo flaky mutants workflows gradescope prairielearn clean
+.PHONY: help grade watch class replay schedules run judge checks explain checkpoints doctor starter test check format bench bench-races zoo flaky hostile mutants workflows gradescope prairielearn clean
 
 help: ## Show this list
 	@echo 'make grade                          grade starter/, the code that you edit'
@@ -133,6 +133,10 @@ zoo: $(DEV) ## Grade the zoo, write the detection matrix (long; ENTRIES='a b', F
 flaky: $(DEV) ## Grade again and again on busy cores (long; RUNS=n, ENTRIES='a b', CHECKS='…')
 	@$(BIN)/python -m tests.zoo.flaky $(if $(RUNS),--runs $(RUNS)) $(if $(ENTRIES),--entries $(ENTRIES)) \
 	    $(if $(CHECKS),--checks $(CHECKS)) --output $(REPORTS)/flaky
+
+hostile: $(DEV) ## Run the attacks at every level offered here, write the table (long; NAMES='a b', LEVELS=…)
+	@$(BIN)/python -m tests.zoo.run_hostile $(NAMES) $(if $(LEVELS),--levels $(LEVELS)) \
+	    $(if $(IMAGE),--image $(IMAGE)) --output $(REPORTS)/hostile
 
 mutants: $(MUTANTS) ## Make small faults in the grader itself; the tests must notice (long; SAMPLE=n)
 	@$(BIN)/python -m tests.mutants.run $(GROUPS) $(if $(SAMPLE),--sample $(SAMPLE)) --output $(REPORTS)/mutants

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 from grader.commands import grade
 from grader.commands.ending import Ended, ended_by_signals
+from grader.commands.limits import add_isolation_options, isolation_of
 from grader.commands.stage import ServerChoice
 from grader.commands.teaching import BEGINNING, teach
 from grader.errors import CannotGrade, GraderError, Internal
 from grader.report import BY_NAME, without_commands
+from grader.sources import name_of
 
 EXIT_STATUSES = """\
 exit status:
@@ -125,16 +127,17 @@ def _dispatch(options: argparse.Namespace, console: Console) -> int:
 
 
 def _grade_options(options: argparse.Namespace) -> grade.Options:
-    folder: Path = options.folder
+    source: str = options.source
     return grade.Options(
-        folder=folder,
-        output=options.output or Path("reports") / folder.resolve().name,
+        source=source,
+        output=options.output or Path("reports") / name_of(source),
         only=options.only or (),
         part=options.part,
         jobs=options.jobs,
         seed=options.seed,
         deep=options.deep,
         server=_server(options),
+        isolation=isolation_of(options),
         formats=options.format,
         verbose=options.verbose,
     )
@@ -166,7 +169,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     grade = commands.add_parser("grade", help="run a submission and judge it")
-    grade.add_argument("folder", type=Path, metavar="FOLDER", help="the submission")
+    grade.add_argument(
+        "source", metavar="FOLDER", help="the submission: a folder, a .zip or .tar.gz of one, or a git address"
+    )
     grade.add_argument("--output", type=Path, metavar="DIR", help="where reports go (default: reports/NAME)")
     grade.add_argument("--only", nargs="+", metavar="ID", help="these checks alone")
     grade.add_argument("--part", metavar="PART", help="the checks of one part: 2, 3a, 3b or x")
@@ -176,6 +181,7 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("--verbose", action="store_true", help="print all that is known of every check")
     _format_option(grade, "write these too, beside report.json and report.html")
     _postgres_options(grade)
+    add_isolation_options(grade)
 
     watch = commands.add_parser("watch", help="grade, and grade again what a saved file can have changed")
     watch.add_argument("folder", type=Path, metavar="FOLDER", help="the submission")

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from grader.declare import Check
 from grader.errors import Internal
+from grader.history.hits import limit_words, limits_hit
 from grader.history.timeline import History
-from grader.judgement import Judgement, NotObserved
-from grader.model import CheckResult, Verdict
+from grader.history.witnesses import disagreements
+from grader.judgement import Judgement, NotObserved, broken
+from grader.model import CheckResult, Evidence, Verdict
+
+TAMPERED = "tampered with"
+"""How what was observed begins where the record cannot be believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +120,42 @@ def _judge(check: Check, takes: Sequence[Take]) -> _Judged:
     errors = [take.error for take in takes if take.error is not None]
     if errors or len(histories) < len(takes):
         return _result_of(check, Verdict.ERROR, reason=errors[0] if errors else "no history", seconds=seconds)
+    hits = tuple(hit for history in histories for hit in limits_hit(history))
     try:
+        if differences := [evidence for history in histories for evidence in disagreements(history)]:
+            return _Judged(_tampered(check, differences, seconds))
         judgement = check.judge(*histories)
-        return _Judged(_from_judgement(check, judgement, seconds), judgement.spoils)
+        return _Judged(_with_limits(_from_judgement(check, judgement, seconds), hits), judgement.spoils)
     except NotObserved as reason:
-        return _result_of(check, Verdict.INCONCLUSIVE, reason=f"Could not be judged: {reason}", seconds=seconds)
+        limits = f"; {limit_words(hits)}" if hits else ""
+        words = f"Could not be judged: {reason}{limits}"
+        return _result_of(check, Verdict.INCONCLUSIVE, reason=words, seconds=seconds)
     except Exception as problem:  # a bug in a check must never become a student's failure
         return _result_of(check, Verdict.ERROR, reason=f"{type(problem).__name__}: {problem}", seconds=seconds)
+
+
+def _tampered(check: Check, differences: Sequence[Evidence], seconds: float) -> CheckResult:
+    """What the record says cannot be believed, whatever it is."""
+    failed = broken(
+        *differences,
+        expected="every change of a task is told alike by the wire and by the audit in the database",
+        observed=f"{TAMPERED}: {differences[0].text}",
+        hint=(
+            "Change tasks by statements over DATABASE_URL alone, and leave the audit as it is. If this is not what was"
+            " done, show this report to whoever grades."
+        ),
+    )
+    return _from_judgement(check, failed, seconds)
+
+
+def _with_limits(result: CheckResult, hits: tuple[Evidence, ...]) -> CheckResult:
+    """A verdict's reason is the limit that was hit, where one was."""
+    if not hits or result.verdict is not Verdict.FAIL:
+        return result
+    words = limit_words(hits)
+    return replace(
+        result, observed=f"{result.observed} ({words})", reason=words, evidence=(*hits, *result.evidence)
+    )
 
 
 def _from_judgement(check: Check, judgement: Judgement, seconds: float) -> CheckResult:

@@ -81,6 +81,10 @@ class RunFolder:
             return None
         return folder
 
+    def new_tmp(self) -> Path:
+        """A new folder for the temporary files of one service."""
+        return Path(tempfile.mkdtemp(dir=self.path / "tmp"))
+
     @property
     def labels(self) -> dict[str, str]:
         """What each container of this run must be labelled with."""
@@ -122,6 +126,7 @@ def run_folder(parent: Path | None = None) -> Iterator[RunFolder]:
         # Root starts the database under another user, who has to pass through here, but sees no names.
         path.chmod(0o711 if os.geteuid() == 0 else 0o700)
         (path / "tmp").mkdir(mode=0o700)
+        (path / "tmp").chmod(path.stat().st_mode & 0o777)
         yield RunFolder(path)
     finally:
         _remove_from_memory(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -13,6 +14,7 @@ from grader.calibration import StallWatch, measure_patience
 from grader.checkpoints import scenarios_of
 from grader.declare import Check, Scenario
 from grader.errors import GraderError
+from grader.history.events import LimitHit
 from grader.history.recorder import Clock, Recorder
 from grader.history.timeline import History
 from grader.judging import Judge, Take
@@ -20,6 +22,7 @@ from grader.lab import Cancelled, GaveUp, Lab, Surroundings
 from grader.model import CheckResult, Verdict
 from grader.postgres import Databases
 from grader.saved import Recording
+from grader.snapshot import Snapshot
 
 
 class Progress(Protocol):
@@ -57,6 +60,8 @@ class Runner:
     measure_patience: Callable[[], float] = measure_patience
     look: Callable[[], None] = lambda: None
     recordings: list[Recording] = field(default_factory=list)
+    _files: Snapshot | None = None
+    """What the submission consisted of when the run began."""
     _moot: dict[str, threading.Event] = field(default_factory=dict)
     _ending: threading.Event = field(default_factory=threading.Event)
 
@@ -66,6 +71,7 @@ class Runner:
         An exception of the caller's thread (Ctrl-C) ends all scenarios before it goes on.
         """
         judge = Judge(self.checks)
+        self._files = Snapshot(self.around.submission.folder)
         self._run_all(_longest_first(scenarios_of(self.checks)), judge)
         unclear = [c for c in self.checks if self._is_unclear(judge, c)]
         if unclear:
@@ -148,13 +154,24 @@ class Runner:
             error = f"{scenario.name}: {type(problem).__name__}: {problem}"
         finally:
             stop_listening()
+        if error is None and self._files is not None and (gone := self._files.missing()) is not None:
+            error = f"{gone} of the submission was gone while it was graded; put it back, and grade again"
         seconds = round(self.clock.now() - start, 3)
         self.progress.scenario_ended(scenario.name, seconds)
         return Recording(scenario.name, recorder.events(), seconds, error, self.around.patience)
 
     def _drive(self, scenario: Scenario, recorder: Recorder) -> None:
         moot = self._moot[scenario.name]
-        around = replace(self.around, is_cancelled=lambda: self._ending.is_set() or moot.is_set())
+        limits = self.around.services.isolation.limits
+        longest = math.inf if self.around.deep else limits.scenario * self.around.patience
+        bound = Deadline(longest, limits.run, self.clock.now())
+
+        def is_cancelled() -> bool:
+            if (words := bound.passed(self.clock.now())) is not None:
+                recorder.record(LimitHit(at=self.clock.now(), service="scenario", limit=words))
+            return bound.is_over or self._ending.is_set() or moot.is_set()
+
+        around = replace(self.around, is_cancelled=is_cancelled)
         with closing(self.databases.create(scenario.name)) as database:
             seed = f"{self.seed}/{scenario.name}"
             try:
@@ -162,6 +179,28 @@ class Runner:
                     scenario.drive(lab)
             except (GaveUp, Cancelled):
                 pass  # what did not come is in the record
+
+
+@dataclass(slots=True)
+class Deadline:
+    """When a scenario that began at a moment of the run has to be over. Its clock began with the run."""
+
+    longest: float
+    run: float | None
+    began: float
+    is_over: bool = False
+
+    def passed(self, now: float) -> str | None:
+        """In words which bound is passed now, told once."""
+        if self.is_over:
+            return None
+        if now - self.began > self.longest:
+            self.is_over = True
+            return f"time: a scenario may take {self.longest:.4g} s on this machine"
+        if self.run is not None and now > self.run:
+            self.is_over = True
+            return f"time: the whole run may take {self.run:.4g} s"
+        return None
 
 
 def _longest_first(scenarios: Sequence[Scenario]) -> list[Scenario]:

@@ -18,7 +18,7 @@ from rich.console import Console
 from grader.calibration import StallWatch, describe_machine
 from grader.checkpoints import all_checks, select
 from grader.commands.reporting import publish
-from grader.commands.stage import ISOLATION, ServerChoice, Stage, stage
+from grader.commands.stage import ServerChoice, Stage, stage
 from grader.declare import Check
 from grader.errors import BadCall, CannotGrade, EnvironmentFailed, GraderError
 from grader.history.recorder import Clock
@@ -26,6 +26,8 @@ from grader.model import Refusal
 from grader.report import FILES, LiveProgress, write_refusal
 from grader.runner import Runner
 from grader.saved import Run, save
+from grader.services import IsolationChoice
+from grader.sources import is_repository, name_of, opened
 from grader.submission import Submission, load_submission
 
 OURS = ("run.json", "build.log", "history", *FILES)
@@ -35,7 +37,8 @@ OURS = ("run.json", "build.log", "history", *FILES)
 class Options:
     """What the call asks for; ``jobs`` and ``seed`` are chosen when None, ``formats`` come on top of the usual ones."""
 
-    folder: Path
+    source: str
+    """A folder, an archive, or the address of a git repository."""
     output: Path
     only: Sequence[str]
     part: str | None
@@ -43,6 +46,7 @@ class Options:
     seed: int | None
     deep: bool
     server: ServerChoice
+    isolation: IsolationChoice
     formats: Sequence[str] = ()
     verbose: bool = False
 
@@ -53,7 +57,8 @@ def grade(options: Options, console: Console) -> int:
     Where there is nothing to report on, the output folder says why.
     """
     try:
-        return _grade(options, console)
+        with opened(options.source) as folder:
+            return _grade(load_submission(folder), options, console)
     except BadCall:
         raise
     except (CannotGrade, GraderError) as problem:
@@ -62,16 +67,15 @@ def grade(options: Options, console: Console) -> int:
 
 
 def _refuse(options: Options, problem: CannotGrade | GraderError) -> None:
-    if not options.folder.exists():
+    if not is_repository(options.source) and not Path(options.source).exists():
         return  # a slip of the pen leaves no folder behind
-    refusal = Refusal(options.folder.resolve().name, str(problem), isinstance(problem, GraderError))
+    refusal = Refusal(name_of(options.source), str(problem), isinstance(problem, GraderError))
     with suppress(EnvironmentFailed):
         for line in write_refusal(refusal, cleared(options.output, keep=("build.log",)), options.formats):
             print(f"grader: {line}", file=sys.stderr)
 
 
-def _grade(options: Options, console: Console) -> int:
-    submission = load_submission(options.folder)
+def _grade(submission: Submission, options: Options, console: Console) -> int:
     checks = select(all_checks(), only=options.only, part=options.part)
     output = cleared(options.output)
     started = datetime.now(UTC)
@@ -85,6 +89,7 @@ def _grade(options: Options, console: Console) -> int:
                 submission,
                 options.server,
                 progress.note,
+                isolation=options.isolation,
                 build_log=options.output / "build.log",
                 deep=options.deep,
                 clock=clock,
@@ -119,7 +124,7 @@ def describe(
         lab=submission.lab,
         submission=submission.name,
         folder=str(submission.folder.resolve()),
-        isolation=ISOLATION,
+        isolation=there.isolation,
         postgres=there.postgres,
         seed=runner.seed,
         patience=runner.around.patience,

@@ -19,11 +19,12 @@ from pathlib import Path
 import psutil
 
 from grader.calibration import measure_patience
-from grader.commands.stage import ISOLATION, ServerChoice
+from grader.commands.stage import ServerChoice
 from grader.errors import CannotGrade, GraderError
 from grader.postgres import start_server
 from grader.postgres.engine import find_engine
 from grader.run_folder import MEMORY, default_parent, run_folder
+from grader.services import IsolationChoice, choose_isolation
 
 GIB = 1 << 30
 DISK_NEEDED = 1 * GIB
@@ -241,12 +242,18 @@ def landlock() -> Finding:
 
 def isolation() -> Finding:
     """The level that a grade would use."""
-    found = f"{ISOLATION}: services run as you"
-    if os.geteuid() == 0:
-        return Finding(Level.NOTE, "isolation", f"{found}, and you are root", "grade as an ordinary user")
-    return Finding(
-        Level.OK, "isolation", found, "good for your own work; do not grade strangers' programs with it"
-    )
+    told: list[str] = []
+    try:
+        with run_folder() as run:
+            chosen = choose_isolation(IsolationChoice(), run.path, told.append)
+            chosen.sweep()
+    except GraderError as problem:
+        return Finding(Level.PROBLEM, "isolation", str(problem), "labs/isolation.md says what each level needs")
+    found = f"{chosen.level.value}: {chosen.detail}"
+    if not told:
+        return Finding(Level.OK, "isolation", found)
+    advice = "good for your own work; to grade strangers' programs, see labs/isolation.md"
+    return Finding(Level.OK, "isolation", found, advice)
 
 
 # ---------------------------------------------------------------- how

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from grader.checkpoints.explanation import explain
 from grader.declare import Check, section
-from grader.judging import Take
+from grader.judging import TAMPERED, Take
 from grader.model import CheckResult, Outcome, Report
 from grader.report import BY_NAME, FORMATS, REFUSED, Advice, Recorded, render_html, render_terminal, write_all
 from grader.saved import Run
@@ -45,7 +45,7 @@ def publish(
         seed=run.seed,
         started_at=run.started_at,
         duration_s=run.duration_s,
-        notes=run.notes,
+        notes=(*_tampering(results), *run.notes),
         complete=run.complete,
         machine=run.machine,
     )
@@ -69,6 +69,17 @@ def publish(
     for problem in problems:
         console.print(problem, markup=False)
     return 3 if problems else EXIT_STATUS[report.outcome]
+
+
+def _tampering(results: Mapping[str, CheckResult]) -> tuple[str, ...]:
+    """A note, before all others, when the record of the run cannot be believed."""
+    touched = [result for result in results.values() if (result.observed or "").startswith(TAMPERED)]
+    if not touched:
+        return ()
+    checks = ", ".join(result.id for result in touched)
+    return (
+        f"TAMPERED: the audit in the database and the wire disagree; no points for {checks}. {touched[0].observed}",
+    )
 
 
 def recorded(checks: Sequence[Check], takes: Mapping[str, Sequence[Take]]) -> list[Recorded]:

@@ -11,14 +11,11 @@ from grader.calibration import measure_patience
 from grader.history.recorder import Clock, Recorder
 from grader.lab import Lab, Surroundings
 from grader.model import PostgresInfo
-from grader.postgres import Databases, Provider, start_server
-from grader.run_folder import remove_leftovers, run_folder
-from grader.services import Services, build
+from grader.postgres import Databases, Provider, find_engine, start_server
+from grader.run_folder import RunFolder, remove_leftovers, run_folder
+from grader.services import Engine, IsolationChoice, Services, build, choose_isolation
 from grader.submission import Submission
 from grader.wire import Wire
-
-ISOLATION = "self-check"
-"""Services run as the user who grades, in an environment of their own: enough to check one's own work."""
 
 _TIMEOUT = 30.0
 
@@ -40,6 +37,8 @@ class Stage:
     databases: Databases
     clock: Clock
     postgres: PostgresInfo
+    isolation: str
+    """The level's name, as reports have it."""
 
 
 @contextmanager
@@ -48,13 +47,15 @@ def stage(
     server_choice: ServerChoice,
     tell: Callable[[str], None],
     *,
+    isolation: IsolationChoice | None = None,
     build_log: Path | None = None,
     deep: bool = False,
     clock: Clock | None = None,
 ) -> Iterator[Stage]:
     """Set up, and take down in reverse, whatever happens. ``tell`` is told what a person wants to know of it.
 
-    The build's output goes to ``build_log``; without one it is gone in the end.
+    ``isolation`` is how services are kept apart (None: as one's own work). The build's output goes to ``build_log``;
+    without one it is gone in the end.
 
     Raises CannotGrade or GraderError.
     """
@@ -63,9 +64,13 @@ def stage(
             tell(line)
         patience = measure_patience()
         run = stack.enter_context(run_folder())
+        choice = isolation or IsolationChoice("self-check")
+        apart = choose_isolation(choice, run.path, tell, _engine(choice, run))
+        stack.callback(apart.sweep)
+        apart.show(submission.folder)
         if submission.build is not None:
             tell(f"building: {' '.join(submission.build)}")
-            build(submission, build_log or run.path / "build.log")
+            build(submission, build_log or run.path / "build.log", isolation=apart)
         server = stack.enter_context(
             start_server(
                 run,
@@ -75,21 +80,31 @@ def stage(
             )
         )
         info = server.info
-        tell(f"PostgreSQL {info.version}, {info.provider}: {info.reason}; isolation: {ISOLATION}")
+        tell(
+            f"PostgreSQL {info.version}, {info.provider}: {info.reason}; isolation: {apart.level.value} ({apart.detail})"
+        )
         clock = clock or Clock()
         databases = stack.enter_context(Databases(server, run, clock))
         databases.prepare(submission.migration_files)
         around = Surroundings(
             submission=submission,
             wire=stack.enter_context(Wire()),
-            services=stack.enter_context(Services()),
+            services=stack.enter_context(Services(apart)),
             run=run,
             patience=patience,
             is_cancelled=lambda: False,
             deep=deep,
             tell=tell,
         )
-        yield Stage(around, databases, clock, info)
+        yield Stage(around, databases, clock, info, apart.level.value)
+
+
+def _engine(choice: IsolationChoice, run: RunFolder) -> Engine | None:
+    """The Docker engine for services, where the call speaks of containers."""
+    if "container" not in (choice.wanted, choice.required.value if choice.required else None):
+        return None
+    url = find_engine()
+    return None if url is None else Engine(url, run.labels, lambda name: run.note_container(name, url))
 
 
 @contextmanager

@@ -100,6 +100,15 @@ class LogCut(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitHit(Event):
+    """A service, or the whole ``scenario``, ran into one of its limits; ``limit`` says in words which, and how much."""
+
+    kind: ClassVar[str] = "limit-hit"
+    service: str
+    limit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UsageSampled(Event):
     """What a service and all its descendants had used up to now: CPU seconds, and how many processes."""
 

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from grader.errors import EnvironmentFailed
 from grader.history.board import Board
 from grader.history.events import DocumentRead, Event, Moment
 from grader.history.recorder import Recorder
@@ -20,7 +21,7 @@ from grader.lab.waiting import Cancelled, Condition, GaveUp, Observer, any_of
 from grader.lab.worker import Worker
 from grader.postgres import ScenarioDatabase
 from grader.run_folder import RunFolder
-from grader.services import ServiceProcess, Services, free_port, service_environment
+from grader.services import Network, Reach, ServiceProcess, Services, free_port, service_environment
 from grader.submission import Submission, format_duration, read_document
 from grader.wire import Relay, Wire
 
@@ -40,6 +41,9 @@ __all__ = [
 
 FAR_AWAY = 3600.0
 """A WORKER_STUCK_TIMEOUT that no scenario lives to see."""
+
+API_PORT = 8080
+"""Where an api-service listens in a network that is its own."""
 
 _DOCUMENT_LIMIT = 64 * 1024
 
@@ -158,13 +162,13 @@ class Lab:
         Durations in seconds. ``changed`` replaces variables of its environment (None leaves one out);
         ``database_up=False`` starts it with the database out of reach.
         """
-        relay = self._open_relay(name)
+        relay, network = self._open_relay(name)
         if not database_up:
             relay.refuse()
         settings = self._worker_settings(name, poll, duration, stuck)
         if timezone is not None:
             settings["TZ"] = timezone
-        process = self._start(name, "worker", relay, settings, changed or {})
+        process = self._start(name, "worker", relay, Reach(network, relay.port), settings, changed or {})
         worker = Worker(process, relay, self._observer, self.recorder, self.patience)
         if ready:
             self.wait_until(worker.has_looked())
@@ -185,12 +189,12 @@ class Lab:
         Durations in seconds. What the wire and the process tell goes to ``recorder`` if one is given, else into
         the scenario's record. ``stalled``: not even its connection is answered, until ``relay.accept``.
         """
-        relay = self._open_relay(name, recorder)
+        relay, network = self._open_relay(name, recorder)
         self._around.wire.call(relay.gate.close)
         if stalled:
             relay.stall()
         settings = self._worker_settings(name, poll, duration, stuck)
-        process = self._start(name, "worker", relay, settings, {}, recorder)
+        process = self._start(name, "worker", relay, Reach(network, relay.port), settings, {}, recorder)
         return HeldWorker(name, process, relay, self._around.wire, self.patience)
 
     def _worker_settings(self, name: str, poll: float, duration: float, stuck: float) -> dict[str, str | None]:
@@ -205,32 +209,45 @@ class Lab:
         return settings
 
     def start_api(self, name: str = "api") -> Api:
-        """Start an api-service and wait until it answers HTTP."""
-        relay = self._open_relay(name)
-        port = free_port()
+        """Start an api-service and wait until it answers HTTP.
+
+        Raises EnvironmentFailed when another program has taken its port and answers in its place.
+        """
+        relay, network = self._open_relay(name)
+        port = API_PORT if network.is_own else free_port()
         settings = {"API_HOST": "127.0.0.1", "API_PORT": str(port)}
-        process = self._start(name, "api", relay, settings, {})
-        api = Api(process, relay, f"http://127.0.0.1:{port}", self.recorder)
+        process = self._start(name, "api", relay, Reach(network, relay.port), settings, {})
+        api = Api(process, relay, f"http://127.0.0.1:{port}", self.recorder, network)
         self._stack.callback(api.close)
         self.wait_until(Condition(f"{name} to answer", lambda _b, _n: api.answers(), by=name))
+        if process.running.listens_on(port) is False and process.status is None:
+            raise EnvironmentFailed(
+                f"port {port} on 127.0.0.1, which was free a moment ago, is another program's now: end it, or try again"
+            )
         return api
 
     def duration(self, seconds: float) -> str:
         """A duration in the form that the submission's manifest asks for."""
         return format_duration(seconds, self._around.submission.durations)
 
-    def _open_relay(self, service: str, recorder: Recorder | None = None) -> Relay:
+    def _open_relay(self, service: str, recorder: Recorder | None = None) -> tuple[Relay, Network]:
+        network = self._around.services.network()
+        self._stack.callback(network.close)
         relay = self._around.wire.open_relay(
-            service=service, server=self.database.address, recorder=recorder or self.recorder
+            service=service,
+            server=self.database.address,
+            recorder=recorder or self.recorder,
+            make_socket=network.socket,
         )
         self._stack.callback(relay.close)
-        return relay
+        return relay, network
 
     def _start(
         self,
         name: str,
         role: Literal["api", "worker"],
         relay: Relay,
+        reach: Reach,
         settings: Mapping[str, str | None],
         changed: Mapping[str, str | None],
         recorder: Recorder | None = None,
@@ -246,10 +263,11 @@ class Lab:
             role=role,
             command=submission.worker if role == "worker" else submission.api,
             cwd=submission.folder,
-            env=service_environment(self._around.run.path / "tmp", database_url=database_url, settings=given),
+            env=service_environment(self._around.run.new_tmp(), database_url=database_url, settings=given),
             settings=told,
             recorder=recorder or self.recorder,
             note_process=self._around.run.note_process,
+            reach=reach,
         )
         self._stack.callback(process.end)
         return process

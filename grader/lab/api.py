@@ -10,7 +10,8 @@ import httpx
 
 from grader.history.events import HttpExchange
 from grader.history.recorder import Recorder
-from grader.services import ServiceProcess
+from grader.lab.transport import transport_in
+from grader.services import Network, ServiceProcess
 from grader.wire import Relay
 
 _BODY_LIMIT = 256 * 1024
@@ -43,19 +44,28 @@ class Answer:
 class Api:
     """One instance, and a client that keeps its connections alive between requests."""
 
-    def __init__(self, process: ServiceProcess, relay: Relay, base_url: str, recorder: Recorder) -> None:
+    def __init__(
+        self,
+        process: ServiceProcess,
+        relay: Relay,
+        base_url: str,
+        recorder: Recorder,
+        network: Network | None = None,
+    ) -> None:
         self.name = process.name
         self.process = process
         self.relay = relay
         self._recorder = recorder
         self._base_url = base_url
+        self._network = network
         self._client = self._new_client()
         self._left: list[httpx.Client] = []
         self._changing = threading.Lock()
 
     def _new_client(self) -> httpx.Client:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-        return httpx.Client(base_url=self._base_url, trust_env=False, verify=False, limits=limits)
+        transport = transport_in(self._network, limits)
+        return httpx.Client(base_url=self._base_url, trust_env=False, verify=False, transport=transport)
 
     def close(self) -> None:
         """Close the client's connections."""

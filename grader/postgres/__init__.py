@@ -2,6 +2,7 @@
 
 from grader.postgres.choose import DEFAULT_IMAGE, Provider, start_server
 from grader.postgres.databases import Databases
+from grader.postgres.engine import find_engine
 from grader.postgres.scenario import ScenarioDatabase, TableLockMode
 from grader.postgres.server import Login, Server
 
@@ -13,5 +14,6 @@ __all__ = [
     "ScenarioDatabase",
     "Server",
     "TableLockMode",
+    "find_engine",
     "start_server",
 ]

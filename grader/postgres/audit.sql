@@ -9,7 +9,9 @@ CREATE SCHEMA {audit};
 GRANT USAGE ON SCHEMA {audit} TO {recorder}, {witness};
 
 CREATE TABLE {audit}.changes (
-    number    bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    -- In the order in which things were done: the place in the log, which grows with every change of a row. A
+    -- sequence would move what lastval() tells the session, and the clock can be set back.
+    number    pg_lsn      NOT NULL DEFAULT pg_catalog.pg_current_wal_insert_lsn(),
     xid       xid8        NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
     at        timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     pid       int         NOT NULL DEFAULT pg_catalog.pg_backend_pid(),

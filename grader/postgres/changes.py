@@ -31,7 +31,7 @@ FROM (SELECT pg_current_snapshot()::text AS snapshot) AS look
 LEFT JOIN {audit}.changes AS c
        ON c.xid >= pg_snapshot_xmin(%(seen)s::pg_snapshot)
       AND NOT pg_visible_in_snapshot(c.xid, %(seen)s::pg_snapshot)
-ORDER BY c.number
+ORDER BY c.number, c.at
 """)
 
 

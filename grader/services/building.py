@@ -16,9 +16,9 @@ from typing import BinaryIO
 
 from grader.errors import BadSubmission
 from grader.services.environment import base_environment
-from grader.services.isolation import Isolation, Running
+from grader.services.isolation import Isolation, Level, Reach, Running
 from grader.services.plain import Plain
-from grader.submission import Submission, check_commands, executable_command
+from grader.submission import Submission
 
 _CHUNK = 64 * 1024
 _LOG_LIMIT = 4 * 1024 * 1024
@@ -43,9 +43,17 @@ def build(
     if submission.build is None:
         return
     shown = shlex.join(submission.build)
-    command = executable_command(submission.folder, submission.build)
+    apart = isolation or Plain()
+    command = apart.program(submission.folder, submission.build)
     with tempfile.TemporaryDirectory(prefix="build-") as tmp, log_path.open("wb") as log:
-        running = (isolation or Plain()).launch(command, cwd=submission.folder, env=_environment(Path(tmp), cache))
+        kept = [cache] if cache is not None else []
+        reach = Reach(writes=(submission.folder, Path(tmp), *kept))
+        env = _environment(Path(tmp), cache)
+        if (
+            apart.level is not Level.SELF_CHECK
+        ):  # strangers get no home but this one, and leave nothing to each other
+            env |= {"HOME": tmp, "XDG_CACHE_HOME": str(cache or Path(tmp) / ".cache")}
+        running = apart.launch(command, cwd=submission.folder, env=env, reach=reach)
         output = _Output(log)
         with closing(running):
             try:
@@ -59,7 +67,8 @@ def build(
     if status != 0:
         how = f"failed with status {status}" if status > 0 else f"was ended by {signal.Signals(-status).name}"
         raise BadSubmission(f"the build ({shown}) {how}{output.tail()}; see {log_path}")
-    check_commands(submission)
+    for service in (submission.api, submission.worker):
+        apart.program(submission.folder, service)
 
 
 def _environment(tmp: Path, cache: Path | None) -> dict[str, str]:

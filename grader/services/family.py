@@ -19,16 +19,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psutil
 
 from grader.errors import EnvironmentFailed
 
-_LARGEST_FILE = 1 << 30
-"""No file of a submission may grow beyond this, whatever fills the disk; the family name is added to it."""
-
 _PR_SET_CHILD_SUBREAPER = 36
 _KILL_TIMEOUT = 10.0
+_LONGEST_COMMAND_LINE = 200
 
 
 def adopt_orphans() -> None:
@@ -47,7 +46,6 @@ class Family:
         self._collecting = threading.Lock()
         if sys.platform == "linux":
             with suppress(OSError, ValueError):  # gone already, or a lower limit is in force: the session must do
-                resource.prlimit(leader, resource.RLIMIT_CORE, (0, 0))
                 resource.prlimit(leader, resource.RLIMIT_FSIZE, (self._name, self._name))
 
     def members(self) -> Iterator[psutil.Process]:
@@ -132,12 +130,20 @@ def _largest_file(pid: int) -> tuple[int, ...]:
     if sys.platform == "linux":
         with suppress(OSError):
             return resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        with suppress(OSError, ValueError):  # another user's, and no capability for it: everybody may read this
+            lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
+            soft, hard = next(line for line in lines if line.startswith("Max file size")).split()[3:5]
+            return _limit(soft), _limit(hard)
     return ()
 
 
-def new_name() -> int:
-    """A file size limit that no other family has."""
-    return _LARGEST_FILE + secrets.randbelow(1 << 24)
+def _limit(text: str) -> int:
+    return resource.RLIM_INFINITY if text == "unlimited" else int(text)
+
+
+def new_name(largest_file: int) -> int:
+    """A file size limit that no other family has: at most ``largest_file``, and not much below."""
+    return largest_file - secrets.randbelow(max(1, largest_file // 4))
 
 
 @contextmanager
@@ -167,3 +173,10 @@ def _kill_with_its_group(process: psutil.Process) -> bool:
         process.kill()
         return True
     return False
+
+
+def command_line(process: psutil.Process) -> str:
+    """How a process was called, cut where it is long; empty for one that has vanished."""
+    with suppress(psutil.Error):
+        return " ".join(process.cmdline())[:_LONGEST_COMMAND_LINE] or process.name()
+    return ""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 LINE_LIMIT = 8 * 1024
 LOG_LIMIT = 1024 * 1024
+_RATE_WINDOW = 0.25
+"""Seconds over which bytes are counted."""
+
 CUT_MARK = " […cut]"
 
 
@@ -57,6 +60,24 @@ class Allowance:
         if not self.used_up:
             self.kept += size
         return not self.used_up
+
+
+class Rate:
+    """How fast a service may write: so many bytes a second, over all its streams."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._since = 0.0
+        self._taken = 0
+
+    def took(self, size: int, now: float) -> float:
+        """Count what was read at a moment; the seconds for which nothing more may be read (0: none)."""
+        if now - self._since >= _RATE_WINDOW:
+            self._since, self._taken = now, 0
+        self._taken += size
+        if self._taken <= self._limit * _RATE_WINDOW:
+            return 0.0
+        return self._since + _RATE_WINDOW - now
 
 
 def _text(line: bytes) -> str:

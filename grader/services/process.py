@@ -18,6 +18,7 @@ from typing import Literal, Self
 from grader.errors import EnvironmentFailed, Internal
 from grader.history.events import (
     ChildrenLeft,
+    LimitHit,
     LogCut,
     LogLine,
     ServiceExited,
@@ -26,11 +27,12 @@ from grader.history.events import (
     UsageSampled,
 )
 from grader.history.recorder import Recorder
-from grader.services.isolation import Isolation, Running
-from grader.services.log import Allowance, LineSplitter
+from grader.services.isolation import Isolation, Network, Reach, Running
+from grader.services.limits import Limits, size_words
+from grader.services.log import Allowance, LineSplitter, Rate
 from grader.services.plain import Plain
 from grader.services.reader import Reader
-from grader.submission import executable_command
+from grader.services.watch import Watch
 
 Stream = Literal["stdout", "stderr"]
 
@@ -51,6 +53,7 @@ class Services:
         self._isolation = isolation or Plain()
         self._stack = ExitStack()
         self._reader = Reader()
+        self._watch = Watch(self._isolation.limits)
         self._unended: set[ServiceProcess] = set()
         self._lock = threading.Lock()
         self._open = False
@@ -61,12 +64,22 @@ class Services:
             stack.enter_context(self._reader)
             stack.callback(self._isolation.sweep)
             stack.callback(self._end_all)
+            stack.enter_context(self._watch)
             self._stack = stack.pop_all()
         self._open = True
         return self
 
     def __exit__(self, *error: object) -> None:
         self._stack.close()
+
+    @property
+    def isolation(self) -> Isolation:
+        """How services are kept apart."""
+        return self._isolation
+
+    def network(self) -> Network:
+        """A network for one service. Raises EnvironmentFailed."""
+        return self._isolation.network()
 
     def start(
         self,
@@ -79,25 +92,30 @@ class Services:
         settings: Mapping[str, str],
         recorder: Recorder,
         note_process: Callable[[int], None],
+        reach: Reach | None = None,
     ) -> ServiceProcess:
         """Start a manifest's ``command`` in ``cwd`` with exactly ``env``, and record it as the service ``name``.
 
-        ``settings`` is what the history shows of ``env``; ``note_process`` is told the leader's pid. Raises
+        ``reach`` is what it may get to (None: what the isolation gives everybody). ``settings`` is what the history shows of ``env``; ``note_process`` is told the leader's pid. Raises
         BadSubmission when the command cannot be run.
         """
         at = recorder.clock.now()
         with self._lock:  # so that nothing is started behind the back of an ending run
             if not self._open:
                 raise Internal(f"{name} was to be started outside of the run")
-            running = self._isolation.launch(executable_command(cwd, command), cwd=cwd, env=env)
-            process = ServiceProcess(name, running, recorder, self._reader, self._forget)
+            program = self._isolation.program(cwd, command)
+            running = self._isolation.launch(program, cwd=cwd, env=env, reach=reach or Reach())
+            limits = self._isolation.limits
+            process = ServiceProcess(name, running, recorder, self._reader, self._forget, limits)
             self._unended.add(process)
         recorder.record(ServiceStarted(at=at, service=name, role=role, pid=running.pid, settings=dict(settings)))
         process.listen()
         note_process(running.pid)
+        self._watch.add(running, Path(env["TMPDIR"]) if "TMPDIR" in env else None, process.limit_hit)
         return process
 
     def _forget(self, process: ServiceProcess) -> None:
+        self._watch.forget(process.running)
         with self._lock:
             self._unended.discard(process)
 
@@ -120,15 +138,18 @@ class ServiceProcess:
         recorder: Recorder,
         reader: Reader,
         ended: Callable[[ServiceProcess], None],
+        limits: Limits,
     ) -> None:
         self.name = name
         self.pid = running.pid
-        self._running = running
+        self.running = running
         self._recorder = recorder
         self._reader = reader
         self._report_ended = ended
         self._splitters: dict[Stream, LineSplitter] = {"stdout": LineSplitter(), "stderr": LineSplitter()}
-        self._allowance = Allowance()
+        self._limits = limits
+        self._allowance = Allowance(limits.log)
+        self._rate = Rate(limits.log_rate)
         self._status: int | None = None
         self._exited = threading.Event()
         self._children_looked_for = threading.Event()
@@ -150,18 +171,23 @@ class ServiceProcess:
     def signal(self, number: signal.Signals) -> bool:
         """Send a signal to the leader alone, recorded just before it is sent. False when the leader is gone."""
         with self._signalling:
-            if self._running.gone():
+            if self.running.gone():
                 return False
             self._recorder.record(SignalSent(at=self._now(), service=self.name, signal=number.name))
-            self._running.send(number)
+            self.running.send(number)
             return True
 
     def sample_usage(self) -> UsageSampled:
         """What it has used until now, with all its descendants, also after its end. Recorded as well."""
-        cpu_s, processes = self._running.usage()
+        cpu_s, processes = self.running.usage()
         sample = UsageSampled(at=self._now(), service=self.name, cpu_s=round(cpu_s, 3), processes=processes)
         self._recorder.record(sample)
         return sample
+
+    def limit_hit(self, words: str) -> None:
+        """Record that it ran into one of its limits, and end all of it where the kernel has not."""
+        self._recorder.record(LimitHit(at=self._now(), service=self.name, limit=words))
+        self.running.send(signal.SIGKILL)
 
     def end(self, grace: float = 0.0) -> None:
         """End it with everything that came of it; once it returns nothing more is recorded.
@@ -174,16 +200,16 @@ class ServiceProcess:
                 return
             if grace > 0 and self.signal(signal.SIGTERM):
                 self.wait(grace)
-            if self._running.gone():
+            if self.running.gone():
                 self._children_looked_for.wait(_END_TIMEOUT)
             else:
                 self._killed = True
                 self.signal(signal.SIGKILL)
-            self._running.kill()
+            self.running.kill()
             if not self._exited.wait(_END_TIMEOUT):
                 raise EnvironmentFailed(f"{self.name} (process {self.pid}) cannot be ended; end it by hand")
             self._reader.call(self._stop_listening)
-            self._running.close()
+            self.running.close()
             self._ended = True
         self._report_ended(self)
 
@@ -191,9 +217,9 @@ class ServiceProcess:
 
     def listen(self) -> None:
         """Begin to record what it writes, and its exit."""
-        self._reader.watch(self._running.stdout, partial(self._on_output, "stdout"))
-        self._reader.watch(self._running.stderr, partial(self._on_output, "stderr"))
-        self._reader.watch(self._running.exit_notice, self._on_exit)
+        self._reader.watch(self.running.stdout, partial(self._on_output, "stdout"))
+        self._reader.watch(self.running.stderr, partial(self._on_output, "stderr"))
+        self._reader.watch(self.running.exit_notice, self._on_exit)
 
     def _on_output(self, stream: Stream) -> None:
         pipe = self._pipe(stream)
@@ -202,31 +228,43 @@ class ServiceProcess:
             return
         if not data:
             self._reader.forget(pipe)
+        elif (pause := self._rate.took(len(data), self._now())) > 0:
+            self._reader.forget(pipe)
+            self._reader.later(pause, partial(self._listen_again, stream))
         self._keep(stream, data)
+
+    def _listen_again(self, stream: Stream) -> None:
+        if not self._ended:
+            self._reader.resume(self._pipe(stream), partial(self._on_output, stream))
 
     def _on_exit(self) -> None:
         at = self._now()
-        self._reader.forget(self._running.exit_notice)
+        self._reader.forget(self.running.exit_notice)
         self._drain()
         with self._signalling:  # no signal is recorded between the exit and its record
-            status = self._running.collect()
+            status = self.running.collect()
+            for words in self.running.limits_hit():
+                self._recorder.record(LimitHit(at=at, service=self.name, limit=words))
+            if status == -signal.SIGXFSZ:
+                words = f"file size: one file may have {size_words(self._limits.file)}"
+                self._recorder.record(LimitHit(at=at, service=self.name, limit=words))
             self._recorder.record(ServiceExited(at=at, service=self.name, status=status))
         self._status = status
         self._exited.set()
-        if not self._killed and self._running.others():
+        if not self._killed and self.running.others():
             self._reader.later(_SETTLE, partial(self._look_for_children, at))
         else:
             self._children_looked_for.set()
 
     def _look_for_children(self, at: float) -> None:
-        if commands := tuple(self._running.others()):
+        if commands := tuple(self.running.others()):
             self._recorder.record(ChildrenLeft(at=at, service=self.name, commands=commands))
         self._children_looked_for.set()
 
     def _stop_listening(self) -> None:
         self._drain()
-        self._reader.forget(self._running.stdout)
-        self._reader.forget(self._running.stderr)
+        self._reader.forget(self.running.stdout)
+        self._reader.forget(self.running.stderr)
 
     def _drain(self) -> None:
         """Record what is in the pipes now, and no more: a child may go on writing for ever."""
@@ -251,7 +289,7 @@ class ServiceProcess:
             self._recorder.record(LogLine(at=at, service=self.name, stream=stream, text=line))
 
     def _pipe(self, stream: Stream) -> int:
-        return self._running.stdout if stream == "stdout" else self._running.stderr
+        return self.running.stdout if stream == "stdout" else self.running.stderr
 
     def _now(self) -> float:
         return self._recorder.clock.now()

@@ -40,6 +40,10 @@ class Reader:
         """Call ``readable`` in the reader's thread whenever ``descriptor`` can be read. From any thread."""
         self._loop.call_soon_threadsafe(self._loop.add_reader, descriptor, readable)
 
+    def resume(self, descriptor: int, readable: Callable[[], None]) -> None:
+        """Like ``watch``, at once. In the reader's thread."""
+        self._loop.add_reader(descriptor, readable)
+
     def forget(self, descriptor: int) -> None:
         """Stop watching; nothing when it is not watched. In the reader's thread."""
         self._loop.remove_reader(descriptor)

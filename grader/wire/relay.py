@@ -39,7 +39,8 @@ class Loop(Protocol):
 class Relay:
     """Stands between one service and the server. Its methods may be called from any thread.
 
-    ``host`` and ``port`` are where the service connects; the port stays the relay's until ``close``, also
+    ``host`` and ``port`` are where the service connects, in the network that ``make_socket`` makes TCP sockets in (the
+    machine's own by default); the port stays the relay's until ``close``, also
     while connections are refused. ``gate`` belongs to the event loop: use it in ``Wire.run`` alone.
     """
 
@@ -51,6 +52,7 @@ class Relay:
         recorder: Recorder,
         gate: Gate,
         numbers: Iterator[int] | None = None,
+        make_socket: Callable[[], socket.socket] | None = None,
     ) -> None:
         self.service = service
         self.gate = gate
@@ -59,13 +61,14 @@ class Relay:
         self._server = server
         self._recorder = recorder
         self._numbers = numbers or itertools.count(1)
+        self._make_socket = make_socket or _socket
         self.arrivals = 0
         """How often a client has connected, up to now."""
         self._connections: dict[int, Connection] = {}
         self._listening: asyncio.Server | None = None
         self._mode: Mode = "refusing"
         # Bound and never listening, this one keeps the port while no other does: who connects is refused.
-        self._keeper = _bound(0)
+        self._keeper = _bound(self._make_socket(), 0)
         self.port: int = self._keeper.getsockname()[1]
 
     # ------------------------------------------------------------ what a scenario does
@@ -143,7 +146,7 @@ class Relay:
 
     async def _listen(self) -> None:
         if self._listening is None and self._keeper.fileno() >= 0:
-            listener = _bound(self.port)
+            listener = _bound(self._make_socket(), self.port)
             loop = asyncio.get_running_loop()
             self._listening = await loop.create_server(self._arrived, sock=listener, backlog=_BACKLOG)
 
@@ -179,10 +182,13 @@ class Relay:
         return tuple(view for view in views if view is not None)
 
 
-def _bound(port: int) -> socket.socket:
-    """A socket on a port that may be shared with another one of ours; port 0: any that is free."""
+def _socket() -> socket.socket:
     # asyncio turns Nagle's algorithm off only for sockets that name their protocol.
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    return socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+
+
+def _bound(bound: socket.socket, port: int) -> socket.socket:
+    """The socket, on a port that may be shared with another one of ours; port 0: any that is free."""
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import itertools
+import socket
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar, cast
@@ -42,13 +43,21 @@ class Wire:
             self._thread.join(_PATIENCE)
 
     def open_relay(
-        self, *, service: str, server: ServerAddress, recorder: Recorder, bell: Bell | None = None
+        self,
+        *,
+        service: str,
+        server: ServerAddress,
+        recorder: Recorder,
+        bell: Bell | None = None,
+        make_socket: Callable[[], socket.socket] | None = None,
     ) -> Relay:
         """A relay for one service, accepting connections. ``bell`` is rung when something changes at its gate.
 
+        ``make_socket`` makes TCP sockets in the service's network (None: the machine's).
+
         Raises EnvironmentFailed when there is no free port.
         """
-        relay = Relay(self, service, server, recorder, Gate(bell), self._numbers)
+        relay = Relay(self, service, server, recorder, Gate(bell), self._numbers, make_socket)
         try:
             relay.accept()
         except BaseException:

@@ -73,7 +73,7 @@ def _root_file_system() -> bytes:
         # Docker makes folders that are not named for root alone.
         parents = {str(parent) for target in files.values() for parent in Path(target).parents}
         for folder in (*sorted(parents - {"."}), "etc", "var"):
-            _add_folder(archive, folder, 0o755)
+            add_folder(archive, folder, 0o755)
         for source, target in files.items():
             archive.add(source.resolve(), target)
         for folder in ("lib", "share"):
@@ -83,7 +83,7 @@ def _root_file_system() -> bytes:
         _add_text(archive, "etc/passwd", f"root:x:0:0::/:/bin/sh\npostgres:x:{_UID}:{_UID}::/:/bin/sh\n")
         _add_text(archive, "etc/group", f"root:x:0:\npostgres:x:{_UID}:\n")
         for folder in ("tmp", "var/run"):
-            _add_folder(archive, folder, 0o1777)
+            add_folder(archive, folder, 0o1777)
     return content.getvalue()
 
 
@@ -102,7 +102,8 @@ def _without_static_libraries(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return None if entry.name.endswith(".a") else entry
 
 
-def _add_folder(archive: tarfile.TarFile, name: str, mode: int) -> None:
+def add_folder(archive: tarfile.TarFile, name: str, mode: int) -> None:
+    """A folder, for whoever ``mode`` says."""
     entry = tarfile.TarInfo(name)
     entry.type, entry.mode = tarfile.DIRTYPE, mode
     archive.addfile(entry)

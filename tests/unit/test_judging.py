@@ -6,7 +6,7 @@ import pytest
 
 from grader.declare import Check, Scenario, check, scenario
 from grader.errors import Internal
-from grader.history.events import Moment
+from grader.history.events import ConnectionReady, LimitHit, Moment, RowChanged
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.judging import Judge, Take
@@ -188,3 +188,40 @@ def test_a_check_that_does_not_say_why_it_matters_is_refused() -> None:
 
     with pytest.raises(Internal, match="why it matters"):
         check("2.fine", points=1, on=first, hint="Look.", read=READ)(judge)
+
+
+# ---------------------------------------------------------------- what cannot be believed, and limits
+
+READY = ConnectionReady(at=0.1, service="worker-A", connection=1, backend_pid=101)
+FORGED = RowChanged(
+    at=1.0,
+    task="7",
+    operation="update",
+    before={},
+    after={"status": "completed"},
+    backend_pid=999,
+    transaction="9",
+    committed_at=1.0,
+    by_grader=False,
+)
+KILLED = LimitHit(at=1.0, service="worker-A", limit="memory: all its processes together may use 1 GiB")
+
+
+def test_a_record_that_was_tampered_with_gives_no_points_whatever_the_check_says() -> None:
+    histories = History([READY, FORGED])
+    found = Judge((PASSES, BUGGY, NEEDS), {"first": [Take(histories, 1)]}).results()
+    assert {result.verdict for result in found.values()} == {Verdict.FAIL}
+    assert {result.points for result in found.values()} == {0}
+    assert found["2.passes"].observed == (
+        "tampered with: the audit has an update of task 7 by server process 999, which no connection of a service has"
+    )
+    assert found["2.passes"].evidence
+
+
+def test_a_limit_that_was_hit_is_the_reason_of_a_verdict() -> None:
+    found = Judge((PASSES, FAILS, NEEDS), {"first": [Take(History([KILLED]), 1)]}).results()
+    words = "worker-A hit a limit: memory: all its processes together may use 1 GiB"
+    assert found["2.passes"].verdict is Verdict.PASS
+    assert found["2.fails"].observed == f"that ({words})"
+    assert found["2.fails"].reason == words
+    assert found["2.needs"].reason == f"Could not be judged: nothing was seen; {words}"

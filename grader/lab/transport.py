@@ -1,0 +1,89 @@
+"""HTTP to a service in whatever network it listens."""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpcore
+import httpx
+
+from grader.services import Network
+
+
+def transport_in(network: Network | None, limits: httpx.Limits) -> httpx.HTTPTransport:
+    """A transport whose connections are made in this network (None: the machine's)."""
+    transport = httpx.HTTPTransport(trust_env=False, verify=False, limits=limits)
+    if network is not None and network.is_own:
+        # httpx has no parameter for what its pool takes.
+        transport._pool = httpcore.ConnectionPool(
+            max_connections=limits.max_connections,
+            max_keepalive_connections=limits.max_keepalive_connections,
+            keepalive_expiry=limits.keepalive_expiry,
+            network_backend=_Backend(network),
+        )
+    return transport
+
+
+class _Backend(httpcore.NetworkBackend):
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,  # noqa: ARG002
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002
+    ) -> httpcore.NetworkStream:
+        """Connect in the service's network; ``local_address`` and ``socket_options`` are nobody's here."""
+        with _speaking(httpcore.ConnectTimeout, httpcore.ConnectError):
+            connection = self._network.socket()
+            try:
+                connection.settimeout(timeout)
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connection.connect((host, port))
+            except OSError:
+                connection.close()
+                raise
+            return _Stream(connection)
+
+
+class _Stream(httpcore.NetworkStream):
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        with _speaking(httpcore.ReadTimeout, httpcore.ReadError):
+            self._connection.settimeout(timeout)
+            return self._connection.recv(max_bytes)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        with _speaking(httpcore.WriteTimeout, httpcore.WriteError):
+            self._connection.settimeout(timeout)
+            self._connection.sendall(buffer)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        if info == "is_readable":  # what the pool asks of a connection that it may use again
+            poll = select.poll()
+            poll.register(self._connection, select.POLLIN)
+            return bool(poll.poll(0))
+        return self._connection if info == "socket" else None
+
+
+@contextmanager
+def _speaking(late: type[Exception], failed: type[Exception]) -> Iterator[None]:
+    """The socket's errors in the words of the HTTP library."""
+    try:
+        yield
+    except TimeoutError as problem:
+        raise late(str(problem)) from problem
+    except OSError as problem:
+        raise failed(str(problem)) from problem

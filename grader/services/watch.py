@@ -1,0 +1,162 @@
+"""Watching that services keep to their limits where the kernel does not see to it by itself.
+
+One look at all processes of the machine serves all services. Where control groups do the counting, only what they say
+is read.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from grader.services.isolation import Running
+from grader.services.limits import Limits, size_words
+from grader.services.namespaced import stat_fields
+
+_EVERY = 0.25
+_ELSEWHERE_EVERY = 1.0
+"""Seconds between two looks; where there is no /proc a look costs more."""
+
+_PARENT, _SESSION, _THREADS, _PAGES = 1, 3, 17, 21
+"""Fields of /proc/PID/stat (proc(5)) from the state on."""
+
+_MOST_FILES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process of this machine; ``tasks`` are its threads, ``memory`` its resident bytes."""
+
+    parent: int
+    session: int
+    tasks: int
+    memory: int
+
+
+@dataclass(slots=True)
+class _Watched:
+    running: Running
+    temporary: Path | None
+    tell: Callable[[str], None]
+    told: set[str] = field(default_factory=set)
+
+
+class Watch:
+    """A thread that looks at every service now and then. A context: leaving it ends the thread."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._watched: dict[int, _Watched] = {}
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="limits", daemon=True)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def add(self, running: Running, temporary: Path | None, tell: Callable[[str], None]) -> None:
+        """Watch a service; ``tell`` is told, once each, of every limit that it goes beyond, and has to end it."""
+        with self._lock:
+            kept = None if running.has_own_files else temporary
+            self._watched[running.pid] = _Watched(running, kept, tell)
+
+    def forget(self, running: Running) -> None:
+        """Watch a service no more."""
+        with self._lock:
+            self._watched.pop(running.pid, None)
+
+    def _run(self) -> None:
+        while not self._done.wait(_EVERY if sys.platform == "linux" else _ELSEWHERE_EVERY):
+            with self._lock:
+                watched = list(self._watched.values())
+            if not watched:
+                continue
+            table = processes_now() if any(not each.running.is_counted for each in watched) else {}
+            for each in watched:
+                self._look(each, table)
+
+    def _look(self, each: _Watched, table: Mapping[int, Process]) -> None:
+        words = list(each.running.limits_hit())
+        if not each.running.is_counted:
+            words += beyond(self._limits, [table[pid] for pid in family(table, each.running.ancestor)])
+        if each.temporary is not None and size_of(each.temporary, self._limits.disk) > self._limits.disk:
+            words.append(f"disk: its temporary folder may hold {size_words(self._limits.disk)}")
+        for word in words:
+            if word not in each.told:
+                each.told.add(word)
+                each.tell(word)
+
+
+def beyond(limits: Limits, processes: Sequence[Process]) -> list[str]:
+    """Which limits these processes are beyond, in words."""
+    found = []
+    used = sum(process.memory for process in processes)
+    if used > limits.memory:
+        found.append(f"memory: all its processes together may use {size_words(limits.memory)}")
+    if sum(process.tasks for process in processes) >= limits.processes:  # more may not be possible
+        found.append(f"processes: it may have {limits.processes} at a time, threads included")
+    return found
+
+
+def family(table: Mapping[int, Process], leader: int) -> set[int]:
+    """A leader's descendants, and whoever is in its session, as far as they are in the table."""
+    found = {pid for pid, process in table.items() if pid == leader or process.session == leader}
+    children: dict[int, list[int]] = {}
+    for pid, process in table.items():
+        children.setdefault(process.parent, []).append(pid)
+    waiting = list(found)
+    while waiting:
+        for child in children.get(waiting.pop(), ()):
+            if child not in found:
+                found.add(child)
+                waiting.append(child)
+    return found
+
+
+def processes_now() -> dict[int, Process]:
+    """Every process that can be seen, by number."""
+    return dict(_from_proc() if sys.platform == "linux" else _from_psutil())
+
+
+def _from_proc() -> Iterator[tuple[int, Process]]:
+    page = os.sysconf("SC_PAGE_SIZE")
+    for name in os.listdir("/proc"):  # noqa: PTH208 - a thousand times a minute
+        if name.isdigit() and (fields := stat_fields(int(name))) is not None:
+            parent, session, tasks, pages = (int(fields[n]) for n in (_PARENT, _SESSION, _THREADS, _PAGES))
+            yield int(name), Process(parent, session, tasks, pages * page)
+
+
+def _from_psutil() -> Iterator[tuple[int, Process]]:
+    for process in psutil.process_iter(["ppid", "num_threads", "memory_info"]):
+        with suppress(psutil.Error, OSError):
+            info = process.info
+            memory = info["memory_info"].rss if info["memory_info"] else 0
+            yield process.pid, Process(info["ppid"] or 0, os.getsid(process.pid), info["num_threads"] or 1, memory)
+
+
+def size_of(folder: Path, enough: int) -> int:
+    """The bytes in a folder, or some number beyond ``enough``. Links are not followed, and a look is bounded."""
+    total = 0
+    seen = 0
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            seen += 1
+            with suppress(OSError):
+                found = os.lstat(os.path.join(place, name))  # noqa: PTH118 - quicker
+                total += found.st_blocks * 512 if stat.S_ISREG(found.st_mode) else 0
+            if total > enough or seen > _MOST_FILES:
+                return total if total > enough else enough + (seen > _MOST_FILES)
+    return total

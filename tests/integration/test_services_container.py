@@ -1,0 +1,155 @@
+"""Services in containers: what holds at the other levels holds here."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+
+from grader.errors import EnvironmentFailed
+from grader.history.events import ChildrenLeft, LimitHit
+from grader.postgres import find_engine
+from grader.report.json_report import read_json
+from grader.run_folder import RunFolder
+from grader.services import IsolationChoice, Level, choose_isolation
+from grader.services.container import Containers, Engine
+from grader.services.isolation import Reach
+from grader.services.limits import MIB, Limits
+from grader.services.process import Services
+from tests.integration import service_image
+from tests.unit.service_bench import TIMEOUT, Bench, is_alive, wait_until
+
+ROOT = Path(__file__).parents[2]
+LIMITS = Limits(processes=60, memory=96 * MIB, file=4 * MIB, disk=8 * MIB, open_files=64)
+
+pytestmark = [
+    pytest.mark.skipif(find_engine() is None, reason="no Docker engine answers"),
+    pytest.mark.skipif(
+        sys.platform != "linux" or os.geteuid() != 0, reason="only root enters containers' networks"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def image() -> str:
+    import docker
+
+    with closing(docker.DockerClient(base_url=find_engine(), timeout=300)) as client:
+        return service_image.build(client)
+
+
+@pytest.fixture
+def place(run: RunFolder, tmp_path: Path) -> Path:
+    folder = tmp_path / "submission"
+    folder.mkdir()
+    for step in (folder, *folder.parents[:3]):
+        step.chmod(0o755)
+    return folder
+
+
+@pytest.fixture
+def bench(image: str, run: RunFolder, place: Path) -> Iterator[Bench]:
+    url = find_engine()
+    assert url is not None
+    engine = Engine(url, run.labels, lambda name: run.note_container(name, url))
+    isolation = Containers(LIMITS, engine, image, run.path)
+    isolation.show(place)
+    with Services(isolation) as services:
+        bench = Bench(services, place)
+        with closing(services.network()) as network:
+            bench.reach = Reach(network)
+            yield bench
+    assert left(run) == []
+
+
+def left(run: RunFolder) -> list[str]:
+    import docker
+
+    with closing(docker.DockerClient(base_url=find_engine())) as client:
+        labels = [f"{key}={value}" for key, value in run.labels.items()]
+        return [container.name for container in client.containers.list(all=True, filters={"label": labels})]
+
+
+@pytest.mark.parametrize("status", [0, 3, 137])
+def test_an_exit_status_is_exact(bench: Bench, status: int) -> None:
+    assert bench.sh(f"exit {status}").wait(TIMEOUT) == status
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_an_end_by_signal_is_minus_its_number(bench: Bench, number: signal.Signals) -> None:
+    process = bench.sh("echo up; exec sleep 600")
+    bench.wait_for_line("up")
+    assert process.signal(number)
+    assert process.wait(TIMEOUT) == -number
+
+
+def test_a_stopped_service_goes_on(bench: Bench) -> None:
+    process = bench.sh("while :; do sleep 0.02; echo tick; done")
+    bench.wait_for_line("tick")
+    process.signal(signal.SIGSTOP)
+    wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, "the stop")
+    process.signal(signal.SIGCONT)
+    known = len(bench.lines())
+    wait_until(lambda: len(bench.lines()) > known + 2, "more lines")
+
+
+def test_children_that_outlive_the_leader_are_noted_and_ended(bench: Bench) -> None:
+    process = bench.sh("sleep 601 & exit 0")
+    assert process.wait(TIMEOUT) == 0
+    assert bench.recorder.wait_until(lambda events: any(isinstance(e, ChildrenLeft) for e in events), TIMEOUT)
+    process.end()
+    assert not is_alive(process.pid)
+
+
+def test_it_sees_its_folder_and_nothing_of_the_machine(bench: Bench, tmp_path: Path) -> None:
+    (bench.folder / "own").write_text("own\n")
+    (tmp_path / "secret").write_text("secret\n")
+    bench.sh(
+        f"cat own; cat {tmp_path}/secret; (: > written) && echo wrote; (: > /tmp/x) && echo temporary;"
+        " grep -c : /proc/net/dev; grep CapEff /proc/self/status; ls /root/.ssh; echo end"
+    ).wait(TIMEOUT)
+    out = [
+        line for line in bench.lines() if "annot" not in line and "No such" not in line and "Read-only" not in line
+    ]
+    assert out == ["own", "temporary", "1", "CapEff:\t0000000000000000", "end"]
+
+
+def test_its_database_is_all_that_listens_in_its_network(bench: Bench) -> None:
+    assert bench.reach is not None
+    assert bench.reach.network is not None
+    with bench.reach.network.socket() as listener:
+        listener.bind(("127.0.0.1", 5432))
+        listener.listen()
+        bench.sh("cat /proc/net/tcp; exit 0").wait(TIMEOUT)
+    listening = [line.split()[1] for line in bench.lines() if line.split()[3:4] == ["0A"]]
+    assert listening == ["0100007F:1538"]
+
+
+def test_limits_end_it_and_are_named(bench: Bench) -> None:
+    process = bench.start(["python3", "-S", "-c", "x = [bytearray(8 << 20) for _ in range(40)]"])
+    assert process.wait(TIMEOUT) == -signal.SIGKILL
+    wait_until(lambda: any("memory" in hit.limit for hit in bench.of(LimitHit)), "the limit's name")
+
+
+def test_an_image_that_is_not_there_is_refused_with_what_to_do(run: RunFolder) -> None:
+    url = find_engine()
+    assert url is not None
+    choice = IsolationChoice("container", required=Level.CONTAINER, image="no-such-image:latest")
+    with pytest.raises(EnvironmentFailed, match="docker pull no-such-image"):
+        choose_isolation(choice, run.path, lambda _line: None, Engine(url, run.labels, lambda _name: None))
+
+
+def test_the_solution_passes_in_containers(image: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "grader", "grade", str(ROOT / "solution"), "--postgres", "embedded"]
+    command += ["--isolation", "container", "--service-image", image, "--output", str(tmp_path / "out")]
+    command += ["--only", "2.create", "3a.processes", "3a.sigterm-finishes-task", "3a.clean-exit"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert read_json(tmp_path / "out" / "report.json").isolation == "container"

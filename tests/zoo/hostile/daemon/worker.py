@@ -1,0 +1,15 @@
+import os
+
+from hostile import contained, daemon_command
+
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(null, descriptor)
+        pass
+        os.execv(*daemon_command())
+    os._exit(0)
+os.wait()
+contained("a daemon was started; whether it is left shows in the end")

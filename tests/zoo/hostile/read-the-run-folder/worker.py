@@ -1,0 +1,15 @@
+import os
+from pathlib import Path
+
+from hostile import refused, succeeded
+
+own = os.environ["TMPDIR"]
+found = []
+for place in ("/tmp", "/dev/shm", "/var/tmp", str(Path(own).parents[2])):
+    for folder in Path(place).glob("task-queue-lab-*"):
+        try:
+            found += [str(path) for path in (folder, *folder.iterdir()) if path != Path(own) and os.listdir(path)]
+        except OSError:
+            continue
+foreign = [path for path in found if not own.startswith(path)]
+succeeded(foreign[0]) if foreign else refused("nothing but its own")

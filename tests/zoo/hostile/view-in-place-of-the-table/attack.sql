@@ -1,0 +1,2 @@
+ALTER TABLE tasks RENAME TO real;
+CREATE VIEW tasks AS SELECT * FROM real;

@@ -1,0 +1,5 @@
+import os
+
+from hostile import attempt
+
+attempt(lambda: os.close(os.open(os.__file__, os.O_WRONLY)))
