@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from grader.run_folder import PREFIX
@@ -81,6 +82,8 @@ def test_a_task_is_seen_to_move_and_ctrl_c_ends_everything(temporary: Path) -> N
         assert seen[-1] == "completed"
         assert seen == [state for state in ("pending", "processing", "completed") if state in seen]
         assert page.inner_text("#completed b") == "1"
+        found = Axe().run(page).response["violations"]
+        assert [fault["id"] for fault in found if fault["impact"] in ("serious", "critical")] == []
         assert complaints == []
         process.send_signal(signal.SIGINT)
         page.get_by_text("The runner has ended").wait_for(timeout=30_000)
