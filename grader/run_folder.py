@@ -43,6 +43,7 @@ _LONGEST_PARENT = 60
 _CLOCK_TOLERANCE = 2.0
 """Seconds by which the create time of one process may seem to move: the boot time it counts from is rounded."""
 
+_SANDBOXES = frozenset({"bwrap", "nsenter"})
 _POLITE_TIMEOUT = 5.0
 _KILL_TIMEOUT = 10.0
 
@@ -282,6 +283,20 @@ def _end_processes(path: Path, entries: list[Mapping[str, Any]]) -> list[str]:
                 process.kill()
         outcome = "could not end" if _still_alive(processes, _KILL_TIMEOUT) else "ended"
         told.append(f"{outcome} {names} (process {entry['pid']} and its children), left by an earlier run")
+    return told + _end_strays(path)
+
+
+def _end_strays(path: Path) -> list[str]:
+    """End what was started for a run and never noted: its grader was killed between the two."""
+    told = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if not (_was_started_in(process, path) or _is_sandbox_for(process, path)):
+                continue
+            name = _name(process)
+            process.kill()
+            outcome = "could not end" if _still_alive([process], _KILL_TIMEOUT) else "ended"
+            told.append(f"{outcome} {name} (process {process.pid}), left by an earlier run")
     return told
 
 
@@ -335,6 +350,11 @@ def _is_same(pid: int, created: float) -> bool:
 
 def _was_started_in(process: psutil.Process, path: Path) -> bool:
     return process.environ().get("TMPDIR", "").startswith(f"{path}{os.sep}")
+
+
+def _is_sandbox_for(process: psutil.Process, path: Path) -> bool:
+    """Whether it was to start a service of that run in a sandbox; whatever is in the sandbox ends with it."""
+    return process.name() in _SANDBOXES and any(word.startswith(str(path)) for word in process.cmdline())
 
 
 def _name(process: psutil.Process) -> str:

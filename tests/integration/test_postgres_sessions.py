@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from grader.postgres import ScenarioDatabase
+from grader.postgres.template import FIRST_ID
 
 
 def test_the_last_value_is_that_of_the_tasks_own_sequence(
@@ -16,8 +17,8 @@ def test_the_last_value_is_that_of_the_tasks_own_sequence(
     for _ in range(3):
         service.execute("INSERT INTO tasks (title) VALUES ('x')")
     [(last, newest)] = service.execute("SELECT lastval(), max(id) FROM tasks").fetchall()
-    assert last == newest == 3
-    assert [change.task for change in database.read_changes()] == ["1", "2", "3"]
+    assert last == newest == FIRST_ID + 2
+    assert [change.task for change in database.read_changes()] == [str(FIRST_ID + number) for number in range(3)]
 
 
 def test_the_last_value_is_not_touched_by_a_change_of_a_row(service: psycopg.Connection[Any]) -> None:
