@@ -19,11 +19,25 @@ TAMPERED = "tampered with"
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """One recording of a scenario: its history, or the grader's own failure while it drove it."""
+    """One recording of a scenario: its history, or the grader's own failure while it drove it.
+
+    ``tampering`` is what its two witnesses, the wire and the audit, tell differently: it cannot be believed then.
+    """
 
     history: History | None
     seconds: float
     error: str | None = None
+    tampering: tuple[Evidence, ...] = ()
+
+    @classmethod
+    def recorded(cls, history: History, seconds: float, error: str | None = None) -> Take:
+        """What was recorded in ``seconds``; of a scenario that failed with an ``error`` of ours nothing is judged."""
+        if error is not None:
+            return cls(None, seconds, error)
+        try:
+            return cls(history, seconds, tampering=disagreements(history))
+        except Exception as problem:  # a bug in the comparison must never become a student's failure
+            return cls(None, seconds, f"{type(problem).__name__}: {problem}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +135,9 @@ def _judge(check: Check, takes: Sequence[Take]) -> _Judged:
     if errors or len(histories) < len(takes):
         return _result_of(check, Verdict.ERROR, reason=errors[0] if errors else "no history", seconds=seconds)
     hits = tuple(hit for history in histories for hit in limits_hit(history))
+    if differences := [evidence for take in takes for evidence in take.tampering]:
+        return _Judged(_tampered(check, differences, seconds))
     try:
-        if differences := [evidence for history in histories for evidence in disagreements(history)]:
-            return _Judged(_tampered(check, differences, seconds))
         judgement = check.judge(*histories)
         return _Judged(_with_limits(_from_judgement(check, judgement, seconds), hits), judgement.spoils)
     except NotObserved as reason:

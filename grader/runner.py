@@ -90,8 +90,8 @@ class Runner:
         return found
 
     def _take(self, recording: Recording) -> Take:
-        history = None if recording.error else History(recording.events, recording.patience)
-        return Take(history, recording.seconds, recording.error)
+        history = History(recording.events, recording.patience)
+        return Take.recorded(history, recording.seconds, recording.error)
 
     def _is_unclear(self, judge: Judge, check: Check) -> bool:
         result = judge.results().get(check.id)

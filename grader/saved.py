@@ -102,7 +102,5 @@ def _takes(folder: Path, index: Sequence[Mapping[str, Any]], patience: float) ->
     for entry in index:
         name = Path(entry["history"]).name
         history = History(store.load(folder / _HISTORIES / name), entry.get("patience", patience))
-        error = entry["error"]
-        take = Take(None if error else history, entry["seconds"], error)
-        takes.setdefault(entry["scenario"], []).append(take)
+        takes.setdefault(entry["scenario"], []).append(Take.recorded(history, entry["seconds"], entry["error"]))
     return takes

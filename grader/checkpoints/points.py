@@ -11,7 +11,7 @@ from grader.checkpoints.worker import LAB, processes
 from grader.declare import check, scenario
 from grader.explore import REPEATS, Points, broken_point, point_lanes
 from grader.history.events import Moment
-from grader.history.sql import is_transaction_control, shape
+from grader.history.sql import shape
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.lab import Lab
@@ -121,21 +121,19 @@ def _judge(histories: tuple[History, ...], *, expected: str, words: str) -> Judg
 
 
 def _not_made_up_for(history: History, histories: tuple[History, ...]) -> list[Moment]:
-    """The points that a worker did not come to, but for turns of a statement of which another turn was tried.
+    """The points that a worker did not come to, but for turns of a step of which another turn was tried.
 
-    How often a worker that shows life at a pace of its own does so in one task's life is a matter of time, and no
-    turn differs from the others. Of a COMMIT one does.
+    How often a worker shows life at a pace of its own in one task's life, or how often its other loops look round
+    meanwhile, is a matter of time, and no turn differs from the others.
     """
-    tried = {_statement(point) for each in histories for point in each.moments("point")}
-    return [
-        point
-        for point in history.moments("point-missed")
-        if is_transaction_control(point.detail.get("sql", "")) or _statement(point) not in tried
-    ]
+    tried = {_step(point) for each in histories for point in each.moments("point")}
+    return [point for point in history.moments("point-missed") if _step(point) not in tried]
 
 
-def _statement(point: Moment) -> tuple[str, str]:
-    return shape(point.detail.get("sql", "")), point.detail["where"]
+def _step(point: Moment) -> tuple[str, ...]:
+    """What makes a step another one: its statement, the one before, what had become of the task, and the place in it."""
+    detail = point.detail
+    return shape(detail["sql"]), shape(detail["after"]), detail["status"], detail["where"]
 
 
 def _times_broken(history: History, point: Moment) -> int:

@@ -19,7 +19,6 @@ from grader.explore import (
     GRADER,
     WORKERS,
     Pair,
-    Point,
     Points,
     Situation,
     Undecided,
@@ -30,6 +29,7 @@ from grader.explore import (
     lane_step,
     place_words,
     point_lanes,
+    point_of,
     set_up_database,
     walk,
 )
@@ -155,7 +155,7 @@ class _Shown:
 
 def _point(lab: Lab, example: Moment, show: _Screen) -> int:
     detail = example.detail
-    point = Point(detail["step"], detail["sql"], detail["turn"], detail["where"])
+    point = point_of(detail)
     points = Points(lab, signal.Signals[detail["signal"]], lambda: show.wait(f"{detail['signal']} to the worker"))
     show.say(f"One worker, one task, and {place_words(example)}.")
     moment = points.once(point)

@@ -34,7 +34,8 @@ def show(folder: Path, choice: ServerChoice, preemptions: int, console: Console)
                 for step in life(lab):
                     waits = "  [another one's lock on the row can hold it up]" if step.may_wait else ""
                     rows = textwrap.wrap(
-                        line(f"{bare(step.sql) or step.sql}{waits}", 4_000), max(console.width - _INDENT, 20)
+                        line(f"{bare(step.place.sql) or step.place.sql}{waits}", 4_000),
+                        max(console.width - _INDENT, 20),
                     )
                     say(f"{step.number:4}  " + f"\n{' ' * _INDENT}".join(rows))
             with one_lab(there, "schedules", 0) as lab:

@@ -5,7 +5,7 @@ from grader.explore.explorer import WORKERS, Explorer, set_up_database
 from grader.explore.pair import Pair, Undecided
 from grader.explore.point_lanes import point_lanes
 from grader.explore.point_rules import broken_point, place_words
-from grader.explore.points import REPEATS, Point, Points, life
+from grader.explore.points import REPEATS, Points, life, point_of
 from grader.explore.rules import Broken, broken_rule
 from grader.explore.search import Frontier, walk
 from grader.explore.situations import HELD_ROW, ONE_TASK, TWO_TASKS, Situation, beside_stuck
@@ -23,7 +23,6 @@ __all__ = [
     "Explorer",
     "Frontier",
     "Pair",
-    "Point",
     "Points",
     "Situation",
     "Undecided",
@@ -37,6 +36,7 @@ __all__ = [
     "life",
     "place_words",
     "point_lanes",
+    "point_of",
     "set_up_database",
     "stuck_row",
     "walk",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final, Literal, assert_never
@@ -15,6 +15,7 @@ from grader.history.events import Moment, StepEnded
 from grader.history.sql import shape
 from grader.history.timeline import History
 from grader.lab import Condition, HeldWorker, Lab, Task
+from grader.wire import WireStep
 
 Where = Literal["before", "answer", "waiting", "connecting"]
 """Before the server saw the step; after the server did it, the answer withheld; while it waits for a lock; while
@@ -50,30 +51,56 @@ class _NeedNotWait(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A step as it is found again in another life: the statement ``sql``, on a connection whose last one was ``after``.
+
+    Values are of no interest, nor is what other connections do in between: a sign of life, another loop's poll.
+    ``turn`` counts from 1 how often a life has come by such a step.
+    """
+
+    sql: str
+    after: str
+    turn: int
+
+    def has(self, sql: str, after: str) -> bool:
+        """Whether that statement after that other one is such a step."""
+        return shape(sql) == shape(self.sql) and shape(after) == shape(self.after)
+
+
+@dataclass(frozen=True, slots=True)
 class LifeStep:
-    """A step of one task's life. ``number`` counts from 1, ``turn`` the steps with the same text.
+    """A step of one task's life. ``number`` counts from 1, ``status`` is the task's until then, for all to see.
 
     ``may_wait``: another one's row lock can hold it up.
     """
 
     number: int
-    sql: str
-    turn: int
+    place: Place
+    status: str
     may_wait: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Where a signal comes: at step ``number`` of the life (0: before any).
-
-    A worker comes there with the ``turn``-th statement that reads ``sql``, whatever its values; by that it is found again, even if a
-    sign of life on another connection comes in between this time.
-    """
+    """Where a signal comes: at step ``number`` of the life (0: before any), which is at a ``place``."""
 
     number: int
-    sql: str
-    turn: int
+    place: Place
+    status: str
     where: Where
+
+
+class _Connections:
+    """The last statement of each connection in a life."""
+
+    def __init__(self) -> None:
+        self._last: dict[object, str] = {}
+
+    def next(self, step: WireStep) -> tuple[str, str]:
+        """What that step sends, and what its connection sent before; from now on that is its last one."""
+        after = self._last.get(step.connection, "")
+        self._last[step.connection] = step.sql
+        return step.sql, after
 
 
 def life(lab: Lab) -> list[LifeStep]:
@@ -86,15 +113,17 @@ def life(lab: Lab) -> list[LifeStep]:
         pair.arrive()
         pair.begin([task.id])
         steps: list[LifeStep] = []
+        connections = _Connections()
         is_done_before = False
         while (moves := pair.moves()) and (not pair.is_done or not is_done_before):
             is_done_before = pair.is_done
-            fresh, sql = pair.is_fresh(moves[0]), pair.next_step(moves[0]).sql
+            fresh, status = pair.is_fresh(moves[0]), lab.status_of(task) or ""
+            sql, after = connections.next(pair.next_step(moves[0]))
             pair.take(moves[0])
             # A transaction's later statements have the row already, and wait for nobody.
             may_wait = fresh and _writes(sql, pair.last.answer)
-            turn = sum(shape(step.sql) == shape(sql) for step in steps) + 1
-            steps.append(LifeStep(len(steps) + 1, sql, turn, may_wait))
+            turn = sum(step.place.has(sql, after) for step in steps) + 1
+            steps.append(LifeStep(len(steps) + 1, Place(sql, after, turn), status, may_wait))
         if not pair.is_done:
             raise Undecided("a worker by itself did not complete a task while its statements were held one by one")
     lab.wait_until_backends_gone()
@@ -110,13 +139,30 @@ def _writes(sql: str, answer: StepEnded | None) -> bool:
 
 def points_of(steps: list[LifeStep], *, connecting: bool) -> list[Point]:
     """Every point of a life."""
-    found = [Point(0, CONNECTING, 1, "connecting")] if connecting else []
+    found = [Point(0, Place(CONNECTING, "", 1), "pending", "connecting")] if connecting else []
     for step in steps:
-        found.append(Point(step.number, step.sql, step.turn, "before"))
-        if step.may_wait:
-            found.append(Point(step.number, step.sql, step.turn, "waiting"))
-        found.append(Point(step.number, step.sql, step.turn, "answer"))
+        wheres: tuple[Where, ...] = ("before", "waiting", "answer") if step.may_wait else ("before", "answer")
+        found += [Point(step.number, step.place, step.status, where) for where in wheres]
     return found
+
+
+def _told(point: Point) -> dict[str, Any]:
+    """A point as the history has it; ``point_of`` reads it."""
+    place = point.place
+    return {
+        "step": point.number,
+        "where": point.where,
+        "sql": place.sql,
+        "after": place.after,
+        "turn": place.turn,
+        "status": point.status,
+    }
+
+
+def point_of(detail: Mapping[str, Any]) -> Point:
+    """The point that a history tells of."""
+    place = Place(detail["sql"], detail["after"], detail["turn"])
+    return Point(detail["step"], place, detail["status"], detail["where"])
 
 
 class Points:
@@ -182,22 +228,15 @@ class Points:
             self.lab.note("need-not-wait", step=point.number)
             return None
         except Undecided as reason:
-            self.lab.note(
-                "point-missed",
-                step=point.number,
-                where=point.where,
-                sql=point.sql,
-                turn=point.turn,
-                reason=str(reason),
-            )
+            self.lab.note("point-missed", **_told(point), reason=str(reason))
             return None
 
     def _bring_to(self, victim: Pair, point: Point, task: Task) -> None:
         """Raises Undecided when it does not come there."""
-        turn = 0
+        turn, connections = 0, _Connections()
         while moves := victim.moves():
-            turn += shape(victim.next_step(moves[0]).sql) == shape(point.sql)
-            if turn == point.turn:
+            turn += point.place.has(*connections.next(victim.next_step(moves[0])))
+            if turn == point.place.turn:
                 break
             victim.take(moves[0])
         else:
@@ -296,10 +335,7 @@ class Points:
         return self.lab.note(
             "point",
             signal=self.signal.name,
-            step=point.number,
-            where=point.where,
-            sql=point.sql,
-            turn=point.turn,
+            **_told(point),
             task=task.id,
             title=task.title,
             service=service,

@@ -6,7 +6,7 @@ import pytest
 
 from grader.checkpoints import all_checks, select
 from grader.history.board import Board
-from grader.history.events import ConnectionOpened, ConnectionReady, StepBegan, StepEnded, UsageSampled
+from grader.history.events import ConnectionOpened, ConnectionReady, Stalled, StepBegan, StepEnded, UsageSampled
 from grader.history.timeline import History
 from grader.judging import Judge, Take
 from grader.model import CheckResult, Verdict
@@ -316,3 +316,28 @@ def test_a_transaction_that_has_met_a_task_and_is_silent_since_works_on_it() -> 
     for event in other_connection(Story().start(A).insert("1", 0.2), 0.3, POLL, "T").events:
         board.absorb(event)
     assert board.works_on(A, "1", frozenset({"1", "title 1"}), quiet=0.1, now=5.0)
+
+
+# ---------------------------------------------------------------- x.long-task
+
+
+def taken_from_a_live_worker() -> Story:
+    """A has the task and says nothing for 1.4 s; B takes it."""
+    story = Story().start(A).start("worker-B").insert("7", 1.0).claim("7", 1.2, A)
+    story.note("at-work", 1.3, told="7", other="7", service=A)
+    return story.update("7", 2.6, "worker-B", status="pending").claim("7", 2.7, "worker-B").complete("7", 6.0, A)
+
+
+def test_a_task_that_is_taken_from_a_worker_that_shows_no_life_fails() -> None:
+    assert judged("x.long-task", taken_from_a_live_worker().history()).verdict is FAIL
+
+
+def test_a_machine_that_stood_still_meanwhile_is_not_the_workers_fault() -> None:
+    story = taken_from_a_live_worker().add(Stalled(at=2.4, seconds=0.5))
+    result = judged("x.long-task", story.history())
+    assert (result.verdict, "stood still" in (result.reason or "")) == (INCONCLUSIVE, True)
+
+
+def test_a_stall_before_the_last_sign_of_life_excuses_nothing() -> None:
+    story = taken_from_a_live_worker().add(Stalled(at=1.1, seconds=0.5))
+    assert judged("x.long-task", story.history()).verdict is FAIL

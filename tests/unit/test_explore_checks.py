@@ -170,6 +170,9 @@ def test_a_recorded_schedule_that_breaks_no_rule_is_none() -> None:
 # ---------------------------------------------------------------- 3b.crash-points, x.signal-points
 
 
+PLACE = {"sql": "COMMIT", "after": "UPDATE", "turn": 1, "status": "pending"}
+
+
 def tried(**changed: Any) -> Story:
     """A kill after which the task was completed, noted at 9 s; what is left out can be noted behind it."""
     story = Story().start(A).start(B).insert("7", 1.05).claim("7", 2.0, A).exit(A, 3.0, status=-9)
@@ -177,7 +180,7 @@ def tried(**changed: Any) -> Story:
 
 
 def noted(story: Story, at: float = 9.0, **changed: Any) -> Story:
-    detail = {"signal": "SIGKILL", "step": 2, "where": "answer", "sql": "COMMIT", "task": "7", "title": "title 7"}
+    detail = {"signal": "SIGKILL", "step": 2, "where": "answer", "task": "7", "title": "title 7", **PLACE}
     detail |= {"service": A, "inserted": 1.0, "sent": 2.5, "left": "processing", "rescuer": B, "done": True}
     return story.note("point", at, **{**detail, **changed})
 
@@ -224,7 +227,7 @@ def test_a_point_that_broke_a_rule_and_then_held_is_inconclusive() -> None:
 
 def test_a_point_that_broke_a_rule_and_was_not_reached_again_is_inconclusive() -> None:
     story = tried(done=False)
-    story.note("point-missed", 10.0, step=2, where="answer", reason="this time it took another way")
+    missed(story, step=2)
     story.note("not-again", 11.0, signal="SIGKILL", step=2, where="answer", seen=1)
     inconclusive(survives_every_crash, over(story), over(tried(step=3)))
 
@@ -248,7 +251,7 @@ def test_points_that_were_not_tried_to_the_end_are_inconclusive() -> None:
 def test_too_many_points_that_were_not_reached_are_inconclusive_and_say_why() -> None:
     story = tried()
     for number in range(3, 6):
-        story.note("point-missed", 10.0, step=number, where="answer", reason="this time it took another way")
+        missed(story, step=number, sql="SELECT 1")
     assert inconclusive(survives_every_crash, over(story), over(tried())) == (
         "at too many points this time it took another way"
     )
@@ -258,40 +261,40 @@ BEAT = "UPDATE tasks SET updated_at = now() WHERE id = 7"
 ANOTHER_BEAT = "UPDATE tasks SET updated_at = now() WHERE id = 8"
 
 
-def test_a_turn_that_did_not_come_is_made_up_for_by_another_turn_of_the_same_statement() -> None:
+def missed(story: Story, **changed: Any) -> Story:
+    detail = {"step": 5, "where": "answer", "reason": "this time it took another way", **PLACE}
+    return story.note("point-missed", 10.0, **{**detail, **changed})
+
+
+def test_a_turn_that_did_not_come_is_made_up_for_by_another_turn_of_the_same_step() -> None:
     story = noted(tried(), 9.0, step=3, sql=BEAT)
-    missed(story, ANOTHER_BEAT, "answer", times=3)
+    for turn in range(2, 5):
+        missed(story, sql=ANOTHER_BEAT, turn=turn)
     judgement = survives_every_crash.judge(over(story, 5), over(tried(step=40), 1))
     assert judgement.verdict is Verdict.PASS
     assert judgement.coverage == "3 of 6 points; at 3 the worker did not come there"
 
 
 @pytest.mark.parametrize(
-    ("tried_as", "missed_as"),
+    "other",
     [
-        ((BEAT, "before"), (BEAT, "answer")),
-        ((BEAT, "answer"), ("DELETE FROM tasks", "answer")),
-        (("COMMIT", "answer"), ("COMMIT", "answer")),
+        {"where": "before"},
+        {"sql": "DELETE FROM tasks"},
+        {"after": "SELECT 1"},
+        {"status": "processing"},
     ],
-    ids=["elsewhere", "another statement", "a statement that says nothing of what it is for"],
+    ids=["elsewhere in it", "another statement", "after another statement", "when the task is in other hands"],
 )
-def test_a_turn_that_did_not_come_is_made_up_for_by_nothing_else(
-    tried_as: tuple[str, str], missed_as: tuple[str, str]
-) -> None:
-    story = noted(tried(), 9.0, step=3, sql=tried_as[0], where=tried_as[1])
-    missed(story, *missed_as, times=3)
+def test_a_turn_that_did_not_come_is_made_up_for_by_no_other_step(other: dict[str, str]) -> None:
+    story = tried()
+    for turn in range(2, 5):
+        missed(story, turn=turn, **other)
     reason = inconclusive(survives_every_crash, over(story, 5), over(tried(step=40), 1))
     assert reason == "at too many points this time it took another way"
 
 
-def missed(story: Story, sql: str, where: str, *, times: int) -> None:
-    for turn in range(times):
-        reason = "this time it took another way"
-        story.note("point-missed", 10.0, step=5 + turn, where=where, sql=sql, turn=2 + turn, reason=reason)
-
-
 def test_histories_without_a_single_point_pass_nothing() -> None:
-    empty = over(Story().note("point-missed", 1.0, step=1, where="before", reason="it did not connect"))
+    empty = over(missed(Story(), step=1, where="before", reason="it did not connect"))
     assert "it did not connect" in inconclusive(survives_every_crash, empty, empty)
 
 
@@ -299,7 +302,7 @@ def test_a_few_points_that_were_not_reached_are_told() -> None:
     story = tried()
     for step in range(3, 23):
         noted(story, 9.0 + step / 100, step=step)
-    story.note("point-missed", 10.0, step=30, where="answer", reason="this time it took another way")
+    missed(story, step=30, sql="SELECT 1")
     judgement = survives_every_crash.judge(over(story, 22), over(tried(step=40), 1))
     assert judgement.verdict is Verdict.PASS
     assert judgement.coverage == "22 of 23 points; at 1 the worker did not come there"

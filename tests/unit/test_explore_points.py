@@ -8,7 +8,7 @@ import pytest
 
 from grader.explore.point_lanes import SHOWN_AFTER, point_lanes
 from grader.explore.point_rules import broken_point, place_words
-from grader.explore.points import LifeStep, Point, points_of
+from grader.explore.points import LifeStep, Place, Point, point_of, points_of
 from grader.explore.rules import Broken
 from grader.explore.trace import GRADER
 from grader.history.events import Moment
@@ -161,7 +161,8 @@ def test_long_sql_is_cut_in_the_words_of_a_place() -> None:
 
 
 def test_every_step_has_a_point_before_it_and_one_behind_it() -> None:
-    steps = [LifeStep(1, "SELECT", 1, may_wait=False), LifeStep(2, CLAIM, 1, may_wait=True)]
+    look, claim = Place("SELECT", "", 1), Place(CLAIM, "SELECT", 1)
+    steps = [LifeStep(1, look, "pending", may_wait=False), LifeStep(2, claim, "pending", may_wait=True)]
     assert [(p.number, p.where) for p in points_of(steps, connecting=False)] == [
         (1, "before"),
         (1, "answer"),
@@ -169,7 +170,21 @@ def test_every_step_has_a_point_before_it_and_one_behind_it() -> None:
         (2, "waiting"),
         (2, "answer"),
     ]
-    assert points_of(steps, connecting=True)[0] == Point(0, "(connects to the database)", 1, "connecting")
+    assert points_of(steps, connecting=True)[0] == Point(
+        0, Place("(connects to the database)", "", 1), "pending", "connecting"
+    )
+
+
+def test_a_place_is_found_again_whatever_the_values_but_only_after_the_same_statement() -> None:
+    done = Place("UPDATE tasks SET status = 'completed' WHERE id = 7", "SELECT 1", 1)
+    assert done.has("UPDATE tasks SET status = 'completed' WHERE id = 8", "SELECT 2")
+    assert not done.has("UPDATE tasks SET status = 'completed' WHERE id = 8", "COMMIT")
+    assert not done.has("DELETE FROM tasks", "SELECT 1")
+
+
+def test_a_point_is_read_from_a_history_as_it_was_noted() -> None:
+    detail = {"step": 2, "where": "answer", "sql": CLAIM, "after": "SELECT", "turn": 3, "status": "pending"}
+    assert point_of(detail) == Point(2, Place(CLAIM, "SELECT", 3), "pending", "answer")
 
 
 # ---------------------------------------------------------------- lanes

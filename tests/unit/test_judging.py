@@ -209,7 +209,7 @@ KILLED = LimitHit(at=1.0, service="worker-A", limit="memory: all its processes t
 
 def test_a_record_that_was_tampered_with_gives_no_points_whatever_the_check_says() -> None:
     histories = History([READY, FORGED])
-    found = Judge((PASSES, BUGGY, NEEDS), {"first": [Take(histories, 1)]}).results()
+    found = Judge((PASSES, BUGGY, NEEDS), {"first": [Take.recorded(histories, 1)]}).results()
     assert {result.verdict for result in found.values()} == {Verdict.FAIL}
     assert {result.points for result in found.values()} == {0}
     assert found["2.passes"].observed == (

@@ -283,14 +283,10 @@ def _judged(
     histories = [
         take.history for of_scenario in takes.values() for take in of_scenario if take.history is not None
     ]
-    told = tuple(
-        dict.fromkeys(
-            line.text.removeprefix("ATTACK ")[:160]
-            for history in histories
-            for line in history.of(LogLine)
-            if line.text.startswith("ATTACK ")
-        )
-    )
+    lines = [line.text for history in histories for line in history.of(LogLine)]
+    if (output / "build.log").exists():
+        lines += (output / "build.log").read_text(errors="replace").splitlines()
+    told = tuple(dict.fromkeys(line.removeprefix("ATTACK ")[:160] for line in lines if line.startswith("ATTACK ")))
     verdicts = {check.id: check.verdict for check in report.checks}
     harm += [f"{c} passed" for c in sorted(attack.must_fail) if verdicts.get(c) is Verdict.PASS]
     spoiled = [c for c, verdict in verdicts.items() if verdict not in (Verdict.PASS, Verdict.SKIPPED)]

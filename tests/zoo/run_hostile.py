@@ -23,11 +23,12 @@ from rich.text import Text
 
 from grader.commands.ending import Ended, ended_by_signals
 from grader.errors import EnvironmentFailed
-from grader.postgres import Server
+from grader.postgres import Server, find_engine
 from grader.postgres.embedded import start_embedded
 from grader.report.files import write_atomically
 from grader.report.text import line
 from grader.run_folder import default_parent, run_folder
+from grader.services import Engine
 from grader.services.choose import IsolationChoice, Wanted, choose
 from tests.zoo.attacks import LEVELS, OUTCOMES, Attack, all_attacks
 from tests.zoo.hostile_grades import Found, at_least, held, held_together
@@ -38,6 +39,8 @@ Results = Mapping[str, Mapping[str, Found]]
 def offered(wanted: Sequence[str], console: Console, image: str | None) -> dict[str, str]:
     """The levels that work here, with what they are made of."""
     found: dict[str, str] = {}
+    url = find_engine()
+    engine = None if url is None else Engine(url, {}, lambda _name: None)
     for level in wanted:
         asked: Wanted = (
             "self-check" if level == "self-check" else "bubblewrap" if level == "bubblewrap" else "container"
@@ -45,7 +48,7 @@ def offered(wanted: Sequence[str], console: Console, image: str | None) -> dict[
         with tempfile.TemporaryDirectory(prefix="hostile-", dir=default_parent()) as place:
             Path(place).chmod(0o711)
             try:
-                isolation = choose(IsolationChoice(asked, image=image), Path(place), lambda _line: None)
+                isolation = choose(IsolationChoice(asked, image=image), Path(place), lambda _line: None, engine)
             except EnvironmentFailed as problem:
                 console.print(Text(f"{level} is left out: {line(str(problem))}", style="yellow"), soft_wrap=True)
                 continue
@@ -114,19 +117,24 @@ def run(options: argparse.Namespace, console: Console) -> int:
                 style = "" if is_fine else "bold red"
                 said = f"{attack.name}, {level}: {found.outcome} ({found.seconds:g} s): {line(found.why, 200)}"
                 console.print(Text(said, style=style), soft_wrap=True)
-    options.output.mkdir(parents=True, exist_ok=True)
+            write(options.output, attacks[: len(results)], results, levels)
+    console.print(
+        f"{len(attacks)} attacks; the table: {options.output / 'hostile.md'}; {worse} came further than expected"
+    )
+    return 1 if worse else 0
+
+
+def write(output: Path, attacks: Sequence[Attack], results: Results, levels: Mapping[str, str]) -> None:
+    """The table, as JSON and as Markdown."""
+    output.mkdir(parents=True, exist_ok=True)
     content = {
         "made_at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "system": f"{platform.system()} {platform.release()}",
         "levels": levels,
         "attacks": {name: {level: asdict(f) for level, f in found.items()} for name, found in results.items()},
     }
-    write_atomically(options.output / "hostile.json", json.dumps(content, indent=1) + "\n")
-    write_atomically(options.output / "hostile.md", table(attacks, results, levels))
-    console.print(
-        f"{len(attacks)} attacks; the table: {options.output / 'hostile.md'}; {worse} came further than expected"
-    )
-    return 1 if worse else 0
+    write_atomically(output / "hostile.json", json.dumps(content, indent=1) + "\n")
+    write_atomically(output / "hostile.md", table(attacks, results, levels))
 
 
 def _parser() -> argparse.ArgumentParser:
