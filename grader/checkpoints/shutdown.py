@@ -9,9 +9,10 @@ from grader.checkpoints.durable import AtCommit, maker
 from grader.checkpoints.evidence import ended, life, list_of, moved, said, sent, short, status_words
 from grader.checkpoints.lines import speaks_of_shutdown
 from grader.checkpoints.polling import does_the_work
+from grader.checkpoints.unfinished import why_gone, why_still_there
 from grader.checkpoints.worker import LAB, A, processes, starts
 from grader.declare import check, scenario
-from grader.history.events import ChildrenLeft, ServiceExited, SignalSent
+from grader.history.events import ChildrenLeft, SignalSent
 from grader.history.steps import Step
 from grader.history.tasks import Claim, Story
 from grader.history.timeline import History
@@ -140,7 +141,7 @@ def _finishes(history: History, signal_: SignalSent) -> Judgement:
             *proof,
             expected="the task completed, then exit status 0",
             observed=f"{_states(stories, float('inf'))}, still running {waited:.0f} s after {signal_.signal}",
-            hint=_why_still_there(history, signal_, stories),
+            hint=why_still_there(stories, claimed_since=bool(_late_claims(history, signal_))),
         )
     proof.append(ended(exit_))
     unfinished = [s for s in stories if s.status_at(exit_.at) != "completed"]
@@ -151,60 +152,13 @@ def _finishes(history: History, signal_: SignalSent) -> Judgement:
             *proof,
             expected="the task completed, nothing left processing, exit status 0",
             observed=f"{states}, {status_words(exit_.status)}",
-            hint=_why_gone(history, signal_, exit_, len(unfinished), len(stories)),
+            hint=why_gone(history, signal_, exit_, len(unfinished), len(stories)),
         )
     return holds(f"task {stories[0].task} completed, then exit status 0", *proof)
 
 
 def _states(stories: Sequence[Story], at: float) -> str:
     return list_of(f"task {s.task} {s.status_at(at)}" for s in stories)
-
-
-def _why_still_there(history: History, signal_: SignalSent, stories: Sequence[Story]) -> str:
-    """A hint for a worker that got a signal and did not end."""
-    if _late_claims(history, signal_):
-        return (
-            "It went on to claim after the signal, so the loop never learned of it: is the flag looked at in every "
-            "round, or did something catch the exception that the handler raised?"
-        )
-    if all(story.status == "completed" for story in stories):
-        return (
-            "The work was finished, and still the process lives: something keeps it alive, such as a loop, a thread "
-            "or a pool that nobody ends. (In Python: end the thread too, or make it a daemon.)"
-        )
-    return "Something waits without looking at the flag, or nobody set it."
-
-
-def _why_gone(
-    history: History, signal_: SignalSent, exit_: ServiceExited, unfinished: int, in_hand: int
-) -> str | None:
-    """A hint for a worker that ended too soon, or not well; None: what the check says anyway."""
-    if exit_.status == -signal.Signals[signal_.signal]:
-        if any(left.service == exit_.service for left in history.of(ChildrenLeft)):
-            return (
-                f"{signal_.signal} goes to the process that your command starts, and that one passed nothing on: the "
-                "worker is a child of it, and lived on. Start the worker itself, or let the wrapper exec it."
-            )
-        return (
-            f"Nothing caught {signal_.signal}, so it ended the process by itself. Install a handler, before anything "
-            "else, that only sets a flag; your loop looks at it before it claims, never between claim and completion."
-        )
-    if 0 < unfinished < in_hand:
-        return (
-            "It held more tasks than it finished: claim a task only when its work begins, or finish all that you hold "
-            "before you exit."
-        )
-    if exit_.status == 0 and unfinished:
-        return (
-            "The worker ended by itself with the task in hand: a handler that exits, or raises, leaves it behind. Let "
-            "the handler only set a flag, which your loop looks at before it claims."
-        )
-    if exit_.status > 0 and not unfinished:
-        return (
-            "The work was finished; the exit status alone is wrong. After a signal, end as if all went well: no "
-            "exception on the way out, no other status than 0."
-        )
-    return None
 
 
 @check(
