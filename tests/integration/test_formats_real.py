@@ -38,6 +38,7 @@ def test_every_format_is_there_and_made_from_the_report_beside_it(run: Path) -> 
 
 def test_every_format_tells_the_same_verdicts_and_points(run: Path) -> None:
     report = read_json(run / "report.json")
+    assert retold.differing(report) == []
     for name, read in retold.READERS.items():
         file = "report.json" if name == "json" else BY_NAME[name].file
         told = read((run / file).read_bytes().decode())

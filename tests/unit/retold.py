@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree as Xml
 
 from grader.model import Report, Verdict
+from grader.report import BY_NAME, render_json
 from grader.report.gradebook import COLUMNS
 
 
@@ -166,6 +167,21 @@ def close(one: Story, other: Story) -> bool:
         and abs(one[id].max_points - other[id].max_points) < 0.006
         for id in one
     )
+
+
+def differing(report: Report) -> list[str]:
+    """The formats that do not tell the story of this report; none, it is to be hoped."""
+    story = of_report(report)
+    found = []
+    for name, read in READERS.items():
+        text = render_json(report) if name == "json" else BY_NAME[name].render(report)
+        try:
+            agrees = close(read(text), as_told_by(name, story))
+        except (AssertionError, ValueError, KeyError):  # what is written there cannot be read back
+            agrees = False
+        if not agrees:
+            found.append(name)
+    return found
 
 
 def total(name: str, text: str) -> Any:

@@ -73,3 +73,9 @@ def test_a_comment_explains_each_failure_and_each_check_that_could_not_be_judged
     for check in report.checks:
         told = check.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR)
         assert (check.id in page) == told
+
+
+def test_a_format_that_tells_another_story_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert retold.differing(ONE_OF_EACH) == []
+    monkeypatch.setattr(retold, "READERS", {"json": retold.READERS["json"], "junit": lambda _text: {}})
+    assert retold.differing(ONE_OF_EACH) == ["junit"]

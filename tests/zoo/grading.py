@@ -26,6 +26,7 @@ from grader.errors import BadCall
 from grader.model import Report, Verdict
 from grader.report.json_report import read_json
 from grader.report.text import line
+from tests.unit.retold import differing
 from tests.zoo.matrix import PHASES, Graded, Kind, Seen, Subject
 from tests.zoo.submissions import SOLUTION, Wrong, all_right, all_wrong, make_right, make_wrong, missing
 
@@ -233,6 +234,9 @@ def _result(output: Path, status: int | None, said: str, seconds: float, call: C
     except (OSError, ValueError) as problem:
         last = said.strip().splitlines()[-1:] or [str(problem)]
         return Graded({}, problem=f"no report, exit status {status}: {line(last[0])}", seconds=round(seconds, 2))
+    if different := differing(report):
+        words = f"its report is told differently as {', '.join(different)}"
+        return Graded({}, problem=words, seconds=round(seconds, 2))
     return Graded(
         _checks(report),
         seconds=round(seconds, 2),
