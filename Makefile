@@ -142,7 +142,7 @@ mutants: $(MUTANTS) ## Make small faults in the grader itself; the tests must no
 	@$(BIN)/python -m tests.mutants.run $(GROUPS) $(if $(SAMPLE),--sample $(SAMPLE)) --output $(REPORTS)/mutants
 
 clean: ## Remove what the targets above made (not your code)
-	rm -rf $(VENV) $(REPORTS) $(BUILD) *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(REPORTS) $(BUILD) *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 $(BIN)/python:
