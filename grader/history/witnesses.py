@@ -53,19 +53,28 @@ def disagreements(history: History) -> tuple[Evidence, ...]:
     steps: dict[tuple[str, int], list[Step]] = {}
     for step in history.steps:
         steps.setdefault((step.service, step.connection), []).append(step)
-    found = [*_without_statement(history, backends), *_without_change(history, backends, steps)]
+    found = [*_without_statement(history, backends, steps), *_without_change(history, backends, steps)]
     return tuple(sorted(found, key=lambda evidence: evidence.at)[:_MOST])
 
 
-def _without_statement(history: History, backends: Mapping[int, tuple[str, int]]) -> Iterator[Evidence]:
+def _without_statement(
+    history: History, backends: Mapping[int, tuple[str, int]], steps: Mapping[tuple[str, int], Sequence[Step]]
+) -> Iterator[Evidence]:
     for change in history.of(RowChanged):
         if change.by_grader:
             continue
         words = f"the audit has {_WORDS[change.operation]} of task {change.task}"
-        if change.backend_pid not in backends:
+        who = backends.get(change.backend_pid)
+        if who is None:
             yield Evidence(
                 change.at, f"{words} by server process {change.backend_pid}, which no connection of a service has"
             )
+        elif not any(_is_during(step, change.at) for step in steps.get(who, ())):
+            yield Evidence(change.at, f"{words}, and no statement was under way on that connection", who[0])
+
+
+def _is_during(step: Step, at: float) -> bool:
+    return step.began - CLOCK_TOLERANCE <= at and (step.ended is None or at <= step.ended + CLOCK_TOLERANCE)
 
 
 _WORDS = {"insert": "an insert", "update": "an update", "delete": "a delete", "truncate": "a truncate"}

@@ -81,6 +81,11 @@ def test_a_change_of_the_graders_own_needs_no_statement() -> None:
     assert told(connected(), change(1.05, pid=999, by_grader=True)) == []
 
 
+def test_a_change_while_no_statement_was_under_way_was_not_made_by_one() -> None:
+    [text] = told(connected(), step(1, 1.0, UPDATE, "UPDATE 1"), change(1.05), change(3.0))
+    assert "no statement was under way" in text
+
+
 def test_a_statement_whose_answer_never_came_may_have_changed_something_later() -> None:
     began, _ended = step(1, 1.0, UPDATE, "UPDATE 1")
     assert told(connected(), began, change(9.0)) == []
@@ -163,7 +168,7 @@ def test_a_record_without_the_wire_is_not_compared() -> None:
 
 
 def test_evidence_is_bounded() -> None:
-    assert len(told(connected(), [change(float(number), pid=999) for number in range(100)])) == 5
+    assert len(told(connected(), [change(float(number)) for number in range(100)])) == 5
 
 
 # ---------------------------------------------------------------- limits
