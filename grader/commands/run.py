@@ -13,7 +13,7 @@ from grader.commands.live import LiveTasks, followed, live_page
 from grader.commands.stage import ServerChoice, stage
 from grader.history.events import LogLine, ServiceExited
 from grader.history.recorder import Recorder
-from grader.services import free_port, service_environment
+from grader.services import service_environment
 from grader.submission import load_submission
 
 
@@ -33,7 +33,7 @@ def run(folder: Path, choice: ServerChoice, console: Console) -> int:
         recorder = Recorder(there.clock)
         relay = there.around.wire.open_relay(service="both", server=database.address, recorder=recorder)
         url = database.service_url(relay.host, relay.port)
-        port = free_port()
+        port = services.free_port()
         own: dict[Literal["api", "worker"], tuple[tuple[str, ...], dict[str, str]]] = {
             "api": (submission.api, {"API_HOST": "127.0.0.1", "API_PORT": str(port)}),
             "worker": (submission.worker, {"WORKER_ID": "worker-1"}),

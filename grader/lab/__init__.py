@@ -21,7 +21,7 @@ from grader.lab.waiting import Cancelled, Condition, GaveUp, Observer, any_of
 from grader.lab.worker import Worker
 from grader.postgres import ScenarioDatabase
 from grader.run_folder import RunFolder
-from grader.services import Network, Reach, ServiceProcess, Services, free_port, service_environment
+from grader.services import Network, Reach, ServiceProcess, Services, service_environment
 from grader.submission import Submission, format_duration, read_document
 from grader.wire import Relay, Wire
 
@@ -214,7 +214,7 @@ class Lab:
         Raises EnvironmentFailed when another program has taken its port and answers in its place.
         """
         relay, network = self._open_relay(name)
-        port = API_PORT if network.is_own else free_port()
+        port = API_PORT if network.is_own else self._around.services.free_port()
         settings = {"API_HOST": "127.0.0.1", "API_PORT": str(port)}
         process = self._start(name, "api", relay, Reach(network, relay.port), settings, {})
         api = Api(process, relay, f"http://127.0.0.1:{port}", self.recorder, network)

@@ -7,7 +7,6 @@ from grader.services.container import Engine
 from grader.services.environment import service_environment
 from grader.services.isolation import Isolation, Level, Network, Reach
 from grader.services.limits import Limits
-from grader.services.ports import free_port
 from grader.services.process import ServiceProcess, Services
 
 __all__ = [
@@ -22,6 +21,5 @@ __all__ = [
     "Services",
     "build",
     "choose_isolation",
-    "free_port",
     "service_environment",
 ]

@@ -31,6 +31,7 @@ from grader.services.isolation import Isolation, Network, Reach, Running
 from grader.services.limits import Limits, size_words
 from grader.services.log import Allowance, LineSplitter, Rate
 from grader.services.plain import Plain
+from grader.services.ports import Ports
 from grader.services.reader import Reader
 from grader.services.watch import Watch
 
@@ -55,6 +56,7 @@ class Services:
         self._reader = Reader()
         self._watch = Watch(self._isolation.limits)
         self._unended: set[ServiceProcess] = set()
+        self._ports = Ports()
         self._lock = threading.Lock()
         self._open = False
 
@@ -80,6 +82,10 @@ class Services:
     def network(self) -> Network:
         """A network for one service. Raises EnvironmentFailed."""
         return self._isolation.network()
+
+    def free_port(self) -> int:
+        """A port of this machine's loopback for one service. Raises EnvironmentFailed."""
+        return self._ports.free()
 
     def start(
         self,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
 import pytest
 
-from grader.services import free_port, service_environment
+from grader.services import service_environment
 
 
 def test_nothing_of_the_grader_but_its_path_reaches_a_service(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,9 +26,3 @@ def test_nothing_of_the_grader_but_its_path_reaches_a_service(monkeypatch: pytes
 def test_without_a_url_there_is_no_such_variable() -> None:
     environment = service_environment(Path("/scratch"), database_url=None, settings={})
     assert environment.keys() == {"PATH", "LANG", "TMPDIR"}
-
-
-def test_a_free_port_can_be_listened_on() -> None:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", free_port()))
-        listener.listen()
