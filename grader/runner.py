@@ -79,6 +79,8 @@ class Runner:
             patience = max(self.around.patience, self.measure_patience())
             self.around = replace(self.around, patience=patience)
             self._run_all(scenarios_of(unclear), judge)
+            # What was left out because of a check that then came out well is wanted after all.
+            self._run_all([s for s in scenarios_of(self.checks) if self._is_missing(judge, s)], judge)
         return judge.results()
 
     @property
@@ -122,7 +124,12 @@ class Runner:
                 self._ending.set()
                 raise
 
+    def _is_missing(self, judge: Judge, scenario: Scenario) -> bool:
+        return scenario.name not in judge.takes and not self._is_moot(judge, scenario)
+
     def _take_in(self, recording: Recording, judge: Judge) -> None:
+        if self._moot[recording.scenario].is_set():
+            return  # it was cut short, and says nothing
         self.recordings.append(recording)
         judge.add(recording.scenario, self._take(recording))
 
