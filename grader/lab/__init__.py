@@ -42,7 +42,7 @@ __all__ = [
 FAR_AWAY = 3600.0
 """A WORKER_STUCK_TIMEOUT that no scenario lives to see."""
 
-API_PORT = 8080
+FIRST_PORT, LAST_PORT = 10240, 32767
 """Where an api-service listens in a network that is its own."""
 
 _DOCUMENT_LIMIT = 64 * 1024
@@ -214,7 +214,9 @@ class Lab:
         Raises EnvironmentFailed when another program has taken its port and answers in its place.
         """
         relay, network = self._open_relay(name)
-        port = API_PORT if network.is_own else self._around.services.free_port()
+        # Never the one that a submission may have as its own default: it is to be told by API_PORT.
+        own = self._random.randint(FIRST_PORT, LAST_PORT)
+        port = own if network.is_own else self._around.services.free_port()
         settings = {"API_HOST": "127.0.0.1", "API_PORT": str(port)}
         process = self._start(name, "api", relay, Reach(network, relay.port), settings, {})
         api = Api(process, relay, f"http://127.0.0.1:{port}", self.recorder, network)

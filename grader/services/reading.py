@@ -15,12 +15,15 @@ from pathlib import Path
 SYSTEM = tuple(map(Path, ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix/store")))
 """Programs and libraries of the system, where they are."""
 
-ETC = tuple(
-    Path("/etc") / name
-    for name in (
-        *("alternatives", "ca-certificates", "fonts", "java", "ld.so.cache", "ld.so.conf", "ld.so.conf.d"),
-        *("localtime", "mime.types", "pki", "protocols", "services", "ssl", "timezone"),
-    )
+ETC = (
+    *(
+        Path("/etc") / name
+        for name in (
+            *("alternatives", "ca-certificates", "fonts", "java", "ld.so.cache", "ld.so.conf", "ld.so.conf.d"),
+            *("localtime", "mime.types", "pki", "protocols", "services", "ssl", "timezone"),
+        )
+    ),
+    *sorted(Path("/etc").glob("java-*")),  # Debian keeps part of each JDK there
 )
 """Settings that programs look for, and that hold nothing of anybody's."""
 
