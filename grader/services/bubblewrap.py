@@ -24,7 +24,7 @@ from grader.services.cgroups import Group, Hierarchy, new_group
 from grader.services.isolation import Level, Reach
 from grader.services.lending import Loan, unreadable
 from grader.services.limits import Limits
-from grader.services.namespaced import Namespaced, children_of
+from grader.services.namespaced import Namespaced, NamespacedProcess, children_of
 from grader.services.networks import OwnNetwork, SocketAgent
 from grader.services.reading import ETC, SYSTEM, readable
 from grader.submission import executable_command
@@ -106,32 +106,17 @@ class Bubblewrap:
         return self._reads
 
 
-class BubblewrapProcess:
+class BubblewrapProcess(NamespacedProcess):
     """A running command of level 1; see ``isolation.Running``."""
 
-    has_own_files = True
-
     def __init__(self, popen: subprocess.Popen[bytes], running: Namespaced, loan: Loan | None) -> None:
+        super().__init__(running)
         self._loan = loan
         self._popen = popen
-        self._running = running
-        self.pid = running.pid
-        self.stdout = running.stdout
-        self.stderr = running.stderr
-        self.exit_notice = running.exit_notice
-        self.gone = running.gone
-        self.collect = running.collect
-        self.send = running.send
-        self.others = running.others
-        self.listens_on = running.listens_on
-        self.is_counted = running.is_counted
-        self.ancestor = running.init
-        self.usage = running.usage
-        self.limits_hit = running.limits_hit
 
     def kill(self) -> None:
         """See ``Running``."""
-        self._running.kill()
+        super().kill()
         try:
             self._popen.wait(_START_TIMEOUT)
         except subprocess.TimeoutExpired:
@@ -141,7 +126,7 @@ class BubblewrapProcess:
 
     def close(self) -> None:
         """See ``Running``."""
-        self._running.close()
+        super().close()
         if self._loan is not None:
             self._loan.end()
 

@@ -24,7 +24,7 @@ from grader.errors import BadSubmission, EnvironmentFailed, Internal
 from grader.services.cgroups import GivenGroup
 from grader.services.isolation import Level, Reach
 from grader.services.limits import Limits
-from grader.services.namespaced import Namespaced, children_of
+from grader.services.namespaced import Namespaced, NamespacedProcess, children_of
 from grader.services.networks import OwnNetwork, SocketAgent
 
 if TYPE_CHECKING:
@@ -257,32 +257,16 @@ class ContainerNetwork:
             self.taken().remove()
 
 
-class ContainerProcess:
+class ContainerProcess(NamespacedProcess):
     """A running command of level 2; see ``isolation.Running``."""
 
-    has_own_files = True
-    is_counted = True
-
     def __init__(self, waiting: Waiting, running: Namespaced) -> None:
+        super().__init__(running)
         self._waiting = waiting
-        self._running = running
-        self.pid = running.pid
-        self.ancestor = running.init
-        self.stdout = running.stdout
-        self.stderr = running.stderr
-        self.exit_notice = running.exit_notice
-        self.gone = running.gone
-        self.collect = running.collect
-        self.send = running.send
-        self.others = running.others
-        self.usage = running.usage
-        self.limits_hit = running.limits_hit
-        self.listens_on = running.listens_on
-        self.kill = running.kill
 
     def close(self) -> None:
         """See ``Running``."""
-        self._running.close()
+        super().close()
         self._waiting.remove()
 
 

@@ -163,6 +163,36 @@ def stat_fields(pid: int) -> list[str] | None:
         return None
 
 
+class NamespacedProcess:
+    """A ``Running`` command in namespaces, for a level to add what it has to give back."""
+
+    has_own_files = True
+
+    def __init__(self, running: Namespaced) -> None:
+        self.pid = running.pid
+        self.ancestor = running.init
+        self.stdout = running.stdout
+        self.stderr = running.stderr
+        self.exit_notice = running.exit_notice
+        self.is_counted = running.is_counted
+        self.gone = running.gone
+        self.collect = running.collect
+        self.send = running.send
+        self.others = running.others
+        self.listens_on = running.listens_on
+        self.usage = running.usage
+        self.limits_hit = running.limits_hit
+        self._running = running
+
+    def kill(self) -> None:
+        """See ``Running``."""
+        self._running.kill()
+
+    def close(self) -> None:
+        """See ``Running``."""
+        self._running.close()
+
+
 def children_of(pid: int) -> list[int]:
     """The processes that a process has started, as far as it is still their parent."""
     try:

@@ -190,28 +190,28 @@ def test_prairielearn_gives_the_attempt_back_for_what_is_no_archive(prairielearn
 
 
 def test_the_action_grades_and_tells_github_without_a_way_to_forge_it(gradescope: Layout) -> None:
-    gradescope.place(ROOT / "starter", "/work/repository/starter")
+    gradescope.place(ROOT / "starter", "/github/repository/starter")
     for name in ("summary", "output"):
-        gradescope.inside(f"/work/{name}").write_text("")
+        gradescope.inside(f"/github/{name}").write_text("")
     done = gradescope.run(
         "/autograder/source/grader/.github/actions/grade/grade.sh",
-        SUBMISSION="/work/repository/starter",
-        OUTPUT="/work/report",
+        SUBMISSION="/github/repository/starter",
+        OUTPUT="/github/report",
         CHECKS=FEW,
         GITHUB_ACTIONS="true",
-        GITHUB_STEP_SUMMARY="/work/summary",
-        GITHUB_OUTPUT="/work/output",
+        GITHUB_STEP_SUMMARY="/github/summary",
+        GITHUB_OUTPUT="/github/output",
     )
     assert done.returncode == 1, done.stderr
     lines = done.stdout.splitlines()
     stopped, ended = lines[0], next(n for n, row in enumerate(lines) if row == f"::{lines[0].split('::')[-1]}::")
     assert stopped.startswith("::stop-commands::")
     assert [row.split()[0] for row in lines[ended + 1 :] if row] == ["::error"]
-    assert "`starter`: Score 2/4" in gradescope.inside("/work/summary").read_text()
-    outputs = dict(row.split("=", 1) for row in gradescope.inside("/work/output").read_text().splitlines())
+    assert "`starter`: Score 2/4" in gradescope.inside("/github/summary").read_text()
+    outputs = dict(row.split("=", 1) for row in gradescope.inside("/github/output").read_text().splitlines())
     assert outputs["status"] == "1"
     assert json.loads(base64.b64decode(outputs["result"]))["status"] == "fail"
-    assert {path.name for path in gradescope.inside("/work/report").iterdir()} == {
+    assert {path.name for path in gradescope.inside("/github/report").iterdir()} == {
         "report.json",
         "report.html",
         "run.json",
