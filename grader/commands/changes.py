@@ -71,7 +71,7 @@ def reach(submission: Submission, files: Iterable[str]) -> Reach:
     api = worker = documents = setup = False
     for name in files:
         if name == MANIFEST or (
-            submission.migrations and _is_below(submission.folder / name, submission.migrations)
+            submission.migrations and (submission.folder / name).is_relative_to(submission.migrations)
         ):
             setup = True
         elif submission.folder / name in (submission.data_flow, submission.answers):
@@ -83,10 +83,6 @@ def reach(submission: Submission, files: Iterable[str]) -> Reach:
     if setup:
         return Reach(True, True, True, True)
     return Reach(api, worker, documents)
-
-
-def _is_below(path: Path, folder: Path) -> bool:
-    return path.is_relative_to(folder)
 
 
 def _names(command: Sequence[str], name: str) -> bool:
