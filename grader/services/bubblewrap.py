@@ -24,8 +24,9 @@ from grader.services.cgroups import Group, Hierarchy, new_group
 from grader.services.isolation import Level, Reach
 from grader.services.lending import Loan, unreadable
 from grader.services.limits import Limits
-from grader.services.namespaced import Namespaced, NamespacedProcess, children_of
+from grader.services.namespaced import Namespaced, NamespacedProcess
 from grader.services.networks import OwnNetwork, SocketAgent
+from grader.services.processes import children_of
 from grader.services.reading import ETC, SYSTEM, readable
 from grader.submission import executable_command
 

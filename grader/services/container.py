@@ -24,8 +24,9 @@ from grader.errors import BadSubmission, EnvironmentFailed, Internal
 from grader.services.cgroups import GivenGroup
 from grader.services.isolation import Level, Reach
 from grader.services.limits import Limits
-from grader.services.namespaced import Namespaced, NamespacedProcess, children_of
+from grader.services.namespaced import Namespaced, NamespacedProcess
 from grader.services.networks import OwnNetwork, SocketAgent
+from grader.services.processes import children_of
 
 if TYPE_CHECKING:
     from docker import DockerClient

@@ -24,10 +24,10 @@ from pathlib import Path
 import psutil
 
 from grader.errors import EnvironmentFailed
+from grader.services.processes import Process, descendants, process_now, processes_now
 
 _PR_SET_CHILD_SUBREAPER = 36
 _KILL_TIMEOUT = 10.0
-_LONGEST_COMMAND_LINE = 200
 
 
 def adopt_orphans() -> None:
@@ -48,22 +48,20 @@ class Family:
             with suppress(OSError, ValueError):  # gone already, or a lower limit is in force: the session must do
                 resource.prlimit(leader, resource.RLIMIT_FSIZE, (self._name, self._name))
 
-    def members(self) -> Iterator[psutil.Process]:
+    def members(self) -> Iterator[Process]:
         """The living processes of the family, leader included; orphans that ended are collected by the way."""
         for process in self._all():
-            with suppress(psutil.Error):
-                if process.status() != psutil.STATUS_ZOMBIE:
-                    yield process
-                elif process.pid != self._leader and process.ppid() == os.getpid():
-                    self._collect(process.pid)
+            if not process.is_zombie:
+                yield process
+            elif process.pid != self._leader and process.parent == os.getpid():
+                self._collect(process.pid)
 
     def cpu_s(self) -> tuple[float, int]:
         """CPU seconds of all but a leader that was collected, and the number of living processes."""
         living = sum(1 for _ in self.members())
         used = self._orphans_cpu_s
         for process in self._all():
-            with suppress(psutil.Error):
-                used += sum(process.cpu_times()[:4])  # user, system, and both of the children it waited for
+            used += process.cpu_s
         return used, living
 
     def kill(self) -> None:
@@ -81,26 +79,21 @@ class Family:
             if psutil.Process(self._leader).ppid() == os.getpid():  # not collected: the group is still its own
                 os.killpg(self._leader, signal.SIGKILL)
 
-    def _all(self) -> Iterator[psutil.Process]:
+    def _all(self) -> Iterator[Process]:
         """The family, zombies included. Parents come before their children."""
         found: set[int] = set()
-        for process in _descendants():
-            with suppress(psutil.Error):
-                if self._is_named(process.pid) or process.ppid() in found:
-                    found.add(process.pid)
-                    yield process
+        table = processes_now()
+        for process in descendants(table, os.getpid()):
+            if self._is_named(process) or process.parent in found:
+                found.add(process.pid)
+                yield process
         if sys.platform != "linux":  # orphans are not ours there
-            for pid in psutil.pids():
-                with suppress(psutil.Error):
-                    if pid not in found and self._is_named(pid):
-                        yield psutil.Process(pid)
+            for process in table.values():
+                if process.pid not in found and self._is_named(process):
+                    yield process
 
-    def _is_named(self, pid: int) -> bool:
-        with suppress(OSError):
-            if pid == self._leader or os.getsid(pid) == self._leader:
-                return True
-            return self._name in _largest_file(pid)
-        return False
+    def _is_named(self, process: Process) -> bool:
+        return self._leader in (process.pid, process.session) or self._name in _largest_file(process.pid)
 
     def _collect(self, orphan: int) -> None:
         with self._collecting, suppress(ChildProcessError):
@@ -114,15 +107,12 @@ def end_strays() -> None:
     if sys.platform != "linux":
         return
     ours = resource.getrlimit(resource.RLIMIT_FSIZE)
-    for process in _descendants():
-        with suppress(psutil.Error, OSError):
-            if _largest_file(process.pid) not in ((), ours):
+    for found in descendants(processes_now(), os.getpid()):
+        if _largest_file(found.pid) not in ((), ours):
+            with suppress(psutil.Error):
+                process = psutil.Process(found.pid)
                 process.kill()
                 process.wait(_KILL_TIMEOUT)
-
-
-def _descendants() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
 
 
 def _largest_file(pid: int) -> tuple[int, ...]:
@@ -162,21 +152,20 @@ def named_from_birth(name: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def _kill_with_its_group(process: psutil.Process) -> bool:
+def _kill_with_its_group(process: Process) -> bool:
     """To a whole group at once, because one that forks while it is killed one by one could outrun us.
 
     False when it was gone already.
     """
-    with suppress(psutil.NoSuchProcess, ProcessLookupError):
-        if os.getsid(process.pid) != os.getsid(0):
+    now = process_now(process.pid)
+    if now is None or now.began != process.began:
+        return False
+    try:
+        if now.session != os.getsid(0):
             os.killpg(os.getpgid(process.pid), signal.SIGKILL)
-        process.kill()
-        return True
-    return False
-
-
-def command_line(process: psutil.Process) -> str:
-    """How a process was called, cut where it is long; empty for one that has vanished."""
-    with suppress(psutil.Error):
-        return " ".join(process.cmdline())[:_LONGEST_COMMAND_LINE] or process.name()
-    return ""
+        os.kill(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it is there, and the time for ending it will run out
+    return True

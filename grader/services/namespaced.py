@@ -16,13 +16,10 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
-
-import psutil
 
 from grader.errors import EnvironmentFailed
 from grader.services.cgroups import Group
-from grader.services.family import command_line
+from grader.services.processes import Process, command_line, descendants, processes_now, stat_fields
 
 _KILL_TIMEOUT = 10.0
 _LOOK_AGAIN = 0.0005
@@ -96,8 +93,8 @@ class Namespaced:
 
     def others(self) -> Sequence[str]:
         """See ``Running``."""
-        others = (process for process in self._members() if process.pid != self.pid)
-        return [line for process in others if (line := command_line(process))]
+        found = (command_line(process.pid) for process in self._living() if process.pid != self.pid)
+        return [line for line in found if line]
 
     def listens_on(self, _port: int) -> bool | None:
         """See ``Running``. Nobody else is in its network."""
@@ -105,14 +102,9 @@ class Namespaced:
 
     def usage(self) -> tuple[float, int]:
         """See ``Running``."""
-        used, living = 0.0, 0
-        for process in self._everybody():
-            with suppress(psutil.Error):
-                used += sum(process.cpu_times()[:4])
-                is_ours = process.pid not in self._not_its_own and process.status() != psutil.STATUS_ZOMBIE
-                living += int(is_ours)
-        self._cpu_s = max(self._cpu_s, used)
-        return self._cpu_s, living
+        everybody = self._everybody()
+        self._cpu_s = max(self._cpu_s, sum(process.cpu_s for process in everybody))
+        return self._cpu_s, len(self._living(everybody))
 
     def limits_hit(self) -> Sequence[str]:
         """See ``Running``."""
@@ -139,28 +131,15 @@ class Namespaced:
         if self._group is not None:
             self._group.remove()
 
-    def _members(self) -> Sequence[psutil.Process]:
-        found = []
-        for process in self._everybody():
-            with suppress(psutil.Error):
-                if process.pid not in self._not_its_own and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-        return found
+    def _living(self, everybody: Sequence[Process] | None = None) -> Sequence[Process]:
+        """The service's own processes, as far as they have not ended."""
+        among = self._everybody() if everybody is None else everybody
+        return [process for process in among if process.pid not in self._not_its_own and not process.is_zombie]
 
-    def _everybody(self) -> Sequence[psutil.Process]:
+    def _everybody(self) -> Sequence[Process]:
         """The init and all its descendants: whoever loses its parent in there becomes the init's child."""
-        with suppress(psutil.Error):
-            init = psutil.Process(self.init)
-            return [init, *init.children(recursive=True)]
-        return []
-
-
-def stat_fields(pid: int) -> list[str] | None:
-    """The fields of /proc/PID/stat from the state on; None for a process that is not there."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return None
+        table = processes_now()
+        return [table[self.init], *descendants(table, self.init)] if self.init in table else []
 
 
 class NamespacedProcess:
@@ -191,18 +170,6 @@ class NamespacedProcess:
     def close(self) -> None:
         """See ``Running``."""
         self._running.close()
-
-
-def children_of(pid: int) -> list[int]:
-    """The processes that a process has started, as far as it is still their parent."""
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN, or the process is gone
-        with suppress(psutil.Error):
-            return [child.pid for child in psutil.Process(pid).children()]
-    except OSError:
-        pass
-    return []
 
 
 def _stop(pid: int) -> None:

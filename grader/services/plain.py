@@ -25,12 +25,13 @@ from grader.errors import BadSubmission, EnvironmentFailed
 from grader.services.cgroups import Group, Hierarchy, new_group
 from grader.services.confinement import can_confine, started_confined
 from grader.services.exits import watch_exit
-from grader.services.family import Family, adopt_orphans, command_line, end_strays, named_from_birth, new_name
+from grader.services.family import Family, adopt_orphans, end_strays, named_from_birth, new_name
 from grader.services.isolation import Level, Reach
 from grader.services.landlock import Allowed
 from grader.services.landlock import version as landlock_version
 from grader.services.limits import Limits
 from grader.services.networks import MachineNetwork
+from grader.services.processes import command_line
 from grader.services.reading import ETC, SYSTEM, readable
 from grader.services.rlimits import set_limits
 from grader.submission import executable_command
@@ -261,7 +262,7 @@ class PlainProcess:
     def others(self) -> Sequence[str]:
         """See ``Running``."""
         others = (process for process in self._family.members() if process.pid != self.pid)
-        return [line for process in others if (line := command_line(process))]
+        return [line for process in others if (line := command_line(process.pid))]
 
     @property
     def ancestor(self) -> int:
@@ -282,7 +283,7 @@ class PlainProcess:
         unknown = False
         for process in self._family.members():
             try:
-                found = process.net_connections(kind="tcp")
+                found = psutil.Process(process.pid).net_connections(kind="tcp")
             except psutil.AccessDenied:
                 unknown = True
             except psutil.Error:

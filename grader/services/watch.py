@@ -10,35 +10,20 @@ import os
 import stat
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
-
 from grader.services.isolation import Running
 from grader.services.limits import Limits, size_words
-from grader.services.namespaced import stat_fields
+from grader.services.processes import Process, Table, descendants, processes_now
 
 _EVERY = 0.25
 _ELSEWHERE_EVERY = 1.0
 """Seconds between two looks; where there is no /proc a look costs more."""
 
-_PARENT, _SESSION, _THREADS, _PAGES = 1, 3, 17, 21
-"""Fields of /proc/PID/stat (proc(5)) from the state on."""
-
 _MOST_FILES = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """A process of this machine; ``tasks`` are its threads, ``memory`` its resident bytes."""
-
-    parent: int
-    session: int
-    tasks: int
-    memory: int
 
 
 @dataclass(slots=True)
@@ -88,7 +73,7 @@ class Watch:
             for each in watched:
                 self._look(each, table)
 
-    def _look(self, each: _Watched, table: Mapping[int, Process]) -> None:
+    def _look(self, each: _Watched, table: Table) -> None:
         words = list(each.running.limits_hit())
         if not each.running.is_counted:
             words += beyond(self._limits, [table[pid] for pid in family(table, each.running.ancestor)])
@@ -111,40 +96,10 @@ def beyond(limits: Limits, processes: Sequence[Process]) -> list[str]:
     return found
 
 
-def family(table: Mapping[int, Process], leader: int) -> set[int]:
+def family(table: Table, leader: int) -> set[int]:
     """A leader's descendants, and whoever is in its session, as far as they are in the table."""
     found = {pid for pid, process in table.items() if pid == leader or process.session == leader}
-    children: dict[int, list[int]] = {}
-    for pid, process in table.items():
-        children.setdefault(process.parent, []).append(pid)
-    waiting = list(found)
-    while waiting:
-        for child in children.get(waiting.pop(), ()):
-            if child not in found:
-                found.add(child)
-                waiting.append(child)
-    return found
-
-
-def processes_now() -> dict[int, Process]:
-    """Every process that can be seen, by number."""
-    return dict(_from_proc() if sys.platform == "linux" else _from_psutil())
-
-
-def _from_proc() -> Iterator[tuple[int, Process]]:
-    page = os.sysconf("SC_PAGE_SIZE")
-    for name in os.listdir("/proc"):  # noqa: PTH208 - a thousand times a minute
-        if name.isdigit() and (fields := stat_fields(int(name))) is not None:
-            parent, session, tasks, pages = (int(fields[n]) for n in (_PARENT, _SESSION, _THREADS, _PAGES))
-            yield int(name), Process(parent, session, tasks, pages * page)
-
-
-def _from_psutil() -> Iterator[tuple[int, Process]]:
-    for process in psutil.process_iter(["ppid", "num_threads", "memory_info"]):
-        with suppress(psutil.Error, OSError):
-            info = process.info
-            memory = info["memory_info"].rss if info["memory_info"] else 0
-            yield process.pid, Process(info["ppid"] or 0, os.getsid(process.pid), info["num_threads"] or 1, memory)
+    return found.union(process.pid for process in descendants(table, *found))
 
 
 def size_of(folder: Path, enough: int) -> int:
