@@ -128,9 +128,9 @@ bench: $(DEV) ## Time whole grades, and the wire, and say where the seconds go
 bench-races: $(BENCH) ## Compare three ways of finding races (long; RUNS='1 2 1' for less)
 	@$(BIN)/python -m tests.bench.bench_races $(if $(RUNS),--runs $(RUNS)) --output $(REPORTS)/races.md
 
-zoo: $(DEV) ## Grade the zoo, write the detection matrix (long; ENTRIES='a b', FRESH=1, JOBS=n)
+zoo: $(DEV) ## Grade the zoo, write the detection matrix (long; ENTRIES='a b', FRESH=1, WHOLE=1, JOBS=n)
 	@$(BIN)/python -m tests.zoo.run $(ENTRIES) $(if $(CHECKS),--checks $(CHECKS)) $(if $(JOBS),--jobs $(JOBS)) \
-	    $(if $(FRESH),--fresh) --output $(REPORTS)/zoo
+	    $(if $(FRESH),--fresh) $(if $(WHOLE),--whole) --output $(REPORTS)/zoo
 
 flaky: $(DEV) ## Grade again and again on busy cores (long; RUNS=n, ENTRIES='a b', CHECKS='…')
 	@$(BIN)/python -m tests.zoo.flaky $(if $(RUNS),--runs $(RUNS)) $(if $(ENTRIES),--entries $(ENTRIES)) \

@@ -95,12 +95,15 @@ def _names(command: Sequence[str], name: str) -> bool:
 def roles_of(scenario: Scenario, takes: Mapping[str, Sequence[Take]]) -> frozenset[str]:
     """What a scenario needs of a submission, from its last recording: ``api``, ``worker``, ``documents``.
 
-    All of them where its recording does not tell.
+    Whoever explored schedules had workers alone, each in a record of its own. All of them where its recording does
+    not tell.
     """
     histories = [take.history for take in takes.get(scenario.name, ()) if take.history is not None]
     roles: set[str] = {event.role for history in histories for event in history.of(ServiceStarted)}
     if any(history.of(DocumentRead) for history in histories):
         roles.add("documents")
+    if any(history.moments("explored") for history in histories):
+        roles.add("worker")
     return frozenset(roles or {"api", "worker", "documents"})
 
 

@@ -98,11 +98,18 @@ def test_a_check_is_affected_when_a_scenario_of_its_starts_the_service() -> None
 def test_a_recording_that_does_not_tell_what_it_needs_may_need_anything() -> None:
     [check] = select(CHECKS, only=["3b.answers"])
     [scenario] = check.on
-    silent = {scenario.name: [Take(Story().note("explored", 1.0).history(), 1.0)]}
+    silent = {scenario.name: [Take(Story().note("restarted", 1.0).history(), 1.0)]}
     for takes in ({}, silent, {scenario.name: [Take(None, 1.0, "it broke")]}):
         assert roles_of(scenario, takes) == {"api", "worker", "documents"}
     read = DocumentRead(at=1.0, name="answers", path="answers.md", text="x", problem=None)
     assert roles_of(scenario, {scenario.name: [Take(History([read]), 1.0)]}) == {"documents"}
+
+
+def test_schedules_are_explored_with_workers_alone() -> None:
+    [check] = select(CHECKS, only=["3b.interleavings"])
+    takes = {s.name: [Take(Story().note("explored", 1.0).history(), 1.0)] for s in check.on}
+    assert affected([check], takes, Reach(api=True, documents=True)) == ()
+    assert affected([check], takes, Reach(worker=True)) == (check,)
 
 
 def test_waiting_ends_with_a_save_and_not_before_it_is_complete(

@@ -17,17 +17,18 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from grader.errors import BadCall
-from grader.model import Report, Verdict
+from grader.model import CheckResult, Verdict
 from grader.report.json_report import read_json
 from grader.report.text import line
 from tests.unit.retold import differing
 from tests.zoo.matrix import PHASES, Graded, Kind, Seen, Subject
+from tests.zoo.reach import Base, catalogue
 from tests.zoo.submissions import SOLUTION, Wrong, all_right, all_wrong, make_right, make_wrong, missing
 
 ROOT = Path(__file__).parents[2]
@@ -192,10 +193,13 @@ def key_of(made: Path, grader: str, call: Call) -> str:
 # ---------------------------------------------------------------- grading
 
 
-def graded(subject: Subject, output: Path, call: Call, processes: Processes, *, fresh: bool) -> Graded:
+def graded(
+    subject: Subject, output: Path, call: Call, processes: Processes, *, fresh: bool, base: Base | None = None
+) -> Graded:
     """The kept result, if there is one and it is not to be ``fresh``, else that of a new grade.
 
-    ``output`` is the grader's folder for its reports; the result is kept there as well. Raises Cancelled.
+    With a ``base``, a fault is graded by the checks that it can reach. ``output`` is the grader's folder for its
+    reports; the result is kept there as well. Raises Cancelled.
     """
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="zoo-") as temporary:
@@ -203,10 +207,15 @@ def graded(subject: Subject, output: Path, call: Call, processes: Processes, *, 
             made = make(subject, Path(temporary))
         except subprocess.CalledProcessError as problem:
             return Graded({}, problem=f"the fault does not fit the solution: {line(problem.stderr)}")
+        if base is not None and subject.kind is Kind.WRONG:
+            reached = tuple(check.id for check in base.reached(made, catalogue(call.checks)))
+            wanted, call = call, replace(call, checks=reached)
+        else:
+            wanted, base = call, None
         grader = grader_hash()
         key = key_of(made, grader, call)
         if not fresh and (kept := _kept(output, key)) is not None:
-            return kept
+            return _completed(kept, output, wanted, base)
         if (absent := _missing(subject)) is not None:
             return Graded({}, problem=absent)
         shutil.rmtree(output, ignore_errors=True)
@@ -215,7 +224,15 @@ def graded(subject: Subject, output: Path, call: Call, processes: Processes, *, 
         found = _result(output, status, said, time.monotonic() - start, call)
         if found.problem is None and grader_hash() == grader:
             _keep(output, key, found)
+        return _completed(found, output, wanted, base)
+
+
+def _completed(found: Graded, output: Path, wanted: Call, base: Base | None) -> Graded:
+    """With the checks that a fault cannot reach, as they come out for the base."""
+    if base is None or found.problem is not None:
         return found
+    results = base.judged(output, catalogue(wanted.checks))
+    return replace(found, checks=_seen(results.values()), not_reached=frozenset(results) - frozenset(found.checks))
 
 
 def _missing(subject: Subject) -> str | None:
@@ -238,7 +255,7 @@ def _result(output: Path, status: int | None, said: str, seconds: float, call: C
         words = f"its report is told differently as {', '.join(different)}"
         return Graded({}, problem=words, seconds=round(seconds, 2))
     return Graded(
-        _checks(report),
+        _seen(report.checks),
         seconds=round(seconds, 2),
         phases=phases(run, output / "history", seconds),
         patience=run["patience"],
@@ -246,12 +263,12 @@ def _result(output: Path, status: int | None, said: str, seconds: float, call: C
     )
 
 
-def _checks(report: Report) -> Mapping[str, Seen]:
+def _seen(results: Iterable[CheckResult]) -> Mapping[str, Seen]:
     return {
         check.id: Seen(
             check.verdict, "" if check.verdict is Verdict.PASS else check.observed or check.reason or ""
         )
-        for check in report.checks
+        for check in results
     }
 
 
@@ -302,7 +319,7 @@ def _kept(output: Path, key: str) -> Graded | None:
     except (OSError, ValueError, KeyError):
         return None
     return Graded(
-        _checks(report),
+        _seen(report.checks),
         seconds=content["seconds"],
         phases=content["phases"],
         patience=content["patience"],

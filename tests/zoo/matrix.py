@@ -85,7 +85,8 @@ class Graded:
     """One whole grade. ``problem`` says why there is none, and then ``checks`` is empty.
 
     ``seconds`` on the clock, and those of each of ``PHASES``; ``patience`` is how many
-    times slower than a quiet machine this one was; ``reused`` that it is of an earlier call.
+    times slower than a quiet machine this one was; ``reused`` that it is of an earlier call. ``not_reached`` are the
+    checks that were not run for it, since nothing that they run is changed: they come out as for the solution.
     """
 
     checks: Mapping[str, Seen]
@@ -95,6 +96,7 @@ class Graded:
     patience: float = 1.0
     seed: int | None = None
     reused: bool = False
+    not_reached: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,11 @@ class Matrix:
         return sum(row.graded.phases.get(name, 0.0) for row in self.rows)
 
     @property
+    def not_reached(self) -> int:
+        """Cells that were not run, since the fault changes nothing that their check runs."""
+        return sum(len(row.graded.not_reached) for row in self.rows)
+
+    @property
     def reused(self) -> int:
         """Submissions that were not graded by this call, since nothing of theirs had changed."""
         return sum(row.graded.reused for row in self.rows)
@@ -294,6 +301,7 @@ def to_json(matrix: Matrix) -> dict[str, Any]:
             "whole": round(matrix.whole, 2),
             "jobs": matrix.jobs,
             "reused": matrix.reused,
+            "cells_not_reached": matrix.not_reached,
             "grades": round(matrix.graded_seconds, 2),
             "phases": {name: round(matrix.phase(name), 2) for name in PHASES},
         },
@@ -318,6 +326,7 @@ def _row_to_json(row: Row) -> dict[str, Any]:
         "patience": row.graded.patience,
         "seed": row.graded.seed,
         "reused": row.graded.reused,
+        "not_reached": sorted(row.graded.not_reached),
         "cells": [
             {
                 "check": cell.check,

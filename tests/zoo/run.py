@@ -1,6 +1,7 @@
 """Grade the zoo and write the detection matrix: ``python -m tests.zoo.run [NAME …]``.
 
-Each submission is graded whole, by a process of its own. Results are kept in the output folder, and used again for
+Each submission is graded by a process of its own: whole, but for faults, of which the checks that run nothing of what
+they change come out as for the solution (``reach``). Results are kept in the output folder, and used again for
 as long as neither the submission nor the grader changes, so that a call that was ended goes on where it was.
 """
 
@@ -29,8 +30,10 @@ from grader.errors import BadCall
 from grader.report import Look
 from grader.report.files import write_atomically
 from tests.zoo.grading import Call, Processes, graded, grader_hash, named, subjects
-from tests.zoo.matrix import Column, Graded, Matrix, Subject, columns_of, compare, to_json, told
+from tests.zoo.matrix import Column, Graded, Kind, Matrix, Subject, columns_of, compare, to_json, told
+from tests.zoo.reach import Base, base_of
 from tests.zoo.show import relative, render_html, style_of, summarise
+from tests.zoo.submissions import SOLUTION
 
 CORES_A_GRADE = 2
 """A grade runs scenarios side by side and uses about 1.5 cores all the time: 24 s of CPU in 17 s. A second one on two
@@ -158,12 +161,20 @@ def zoo(options: argparse.Namespace, console: Console) -> int:
     before = grader_hash()
     start = time.monotonic()
 
-    def one(subject: Subject, processes: Processes) -> Graded:
-        return graded(subject, output / ENTRIES / subject.name, call, processes, fresh=options.fresh)
+    base: Base | None = None
 
-    shown = Shown(console, columns, len(wanted))
+    def one(subject: Subject, processes: Processes) -> Graded:
+        folder = output / ENTRIES / subject.name
+        return graded(subject, folder, call, processes, fresh=options.fresh, base=base)
+
+    solution = [] if options.whole else [subject for subject in everything if subject.kind is Kind.SOLUTION]
+    rest = [subject for subject in wanted if subject not in solution]
+    shown = Shown(console, columns, len(rest) + len(solution))
     with shown.bar():
-        found = grade_all(wanted, one, options.jobs, shown)
+        found = dict(grade_all(solution, one, options.jobs, shown))
+        if all(found[subject.name].problem is None for subject in solution):
+            base = next((base_of(SOLUTION, output / ENTRIES / subject.name) for subject in solution), None)
+        found.update(grade_all(rest, one, options.jobs, shown))
     matrix = Matrix(
         columns=columns,
         rows=tuple(compare(subject, found[subject.name], columns) for subject in wanted),
@@ -233,6 +244,9 @@ def _parser() -> argparse.ArgumentParser:
         "--scenarios", type=positive, metavar="N", help="scenarios at a time in each grade (default: the grader's)"
     )
     parser.add_argument("--checks", nargs="+", default=(), metavar="ID", help="these checks alone")
+    parser.add_argument(
+        "--whole", action="store_true", help="grade faults by all checks, also by those that they cannot reach"
+    )
     parser.add_argument("--fresh", action="store_true", help="grade again what has a result already")
     parser.add_argument("--longest", type=float, default=Call().longest, metavar="S", help="seconds for one grade")
     parser.add_argument("--output", type=Path, default=Path("reports/zoo"), metavar="DIR")

@@ -212,7 +212,8 @@ def seconds(matrix: Matrix) -> str:
     graded = len(matrix.rows) - matrix.reused
     return (
         f"{matrix.whole:.0f} s for {graded} grades, {matrix.jobs} at a time; {matrix.reused} results of earlier "
-        f"calls; {matrix.graded_seconds:.0f} s in all grades together."
+        f"calls; {matrix.graded_seconds:.0f} s in all grades together. {matrix.not_reached} of "
+        f"{len(matrix.rows) * len(matrix.columns)} cells were not run: the fault changes nothing that they run."
     )
 
 
