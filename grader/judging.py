@@ -17,6 +17,10 @@ TAMPERED = "tampered with"
 """How what was observed begins where the record cannot be believed."""
 
 
+SLOWER = 2.0
+"""A machine that has become so many times slower since the start is another one, with less to say of a failure."""
+
+
 @dataclass(frozen=True, slots=True)
 class Take:
     """One recording of a scenario: its history, or the grader's own failure while it drove it.
@@ -59,7 +63,7 @@ class Judge:
     """Judges checks as soon as everything that they need is there.
 
     ``takes`` are added scenario by scenario; a scenario may have a second take, which is looked at only where the
-    first was inconclusive.
+    first was inconclusive, or where it failed and the machine had become much slower than was allowed for.
     """
 
     checks: Sequence[Check]
@@ -94,10 +98,7 @@ class Judge:
             return None
         key = (check.id, *map(len, takes))
         if key not in self._judged:
-            judged = _judge(check, [found[0] for found in takes])
-            if judged.result.verdict is Verdict.INCONCLUSIVE and any(len(found) > 1 for found in takes):
-                judged = _judge(check, [found[-1] for found in takes])
-            self._judged[key] = judged
+            self._judged[key] = _judge_takes(check, [found[0] for found in takes], [found[-1] for found in takes])
         judged = self._judged[key]
         unclear = judged.result.verdict is Verdict.INCONCLUSIVE
         return self._explained(check, judged, known) if unclear else judged
@@ -126,6 +127,28 @@ def _why_skipped(before: CheckResult) -> str:
         Verdict.ERROR: "could not be judged because the grader failed",
     }
     return f"builds on {before.id}, which {words.get(before.verdict, 'did not pass')}"
+
+
+def _judge_takes(check: Check, first: Sequence[Take], last: Sequence[Take]) -> _Judged:
+    """By the first takes; by the last ones where those do not do."""
+    judged = _judge(check, first)
+    slower = max(_patience(after) / _patience(before) for before, after in zip(first, last, strict=True))
+    if judged.result.verdict is Verdict.INCONCLUSIVE:
+        return _judge(check, last) if any(a is not b for a, b in zip(first, last, strict=True)) else judged
+    if judged.result.verdict is not Verdict.FAIL or slower < SLOWER or any(take.tampering for take in first):
+        return judged
+    again = _judge(check, last)
+    if again.result.verdict is not Verdict.PASS:
+        return again
+    reason = (
+        f"Could not be judged: it failed at first ({judged.result.observed}), and held when it was tried again with"
+        f" more time, as the machine had become {slower:.1f} times slower meanwhile. Grade again when less is running."
+    )
+    return _result_of(check, Verdict.INCONCLUSIVE, reason=reason, seconds=again.result.duration_s)
+
+
+def _patience(take: Take) -> float:
+    return 1.0 if take.history is None else take.history.patience
 
 
 def _judge(check: Check, takes: Sequence[Take]) -> _Judged:

@@ -17,7 +17,7 @@ from grader.errors import GraderError
 from grader.history.events import LimitHit
 from grader.history.recorder import Clock, Recorder
 from grader.history.timeline import History
-from grader.judging import Judge, Take
+from grader.judging import SLOWER, Judge, Take
 from grader.lab import Cancelled, GaveUp, Lab, Surroundings
 from grader.model import CheckResult, Verdict
 from grader.postgres import Databases
@@ -68,17 +68,20 @@ class Runner:
     def run(self) -> dict[str, CheckResult]:
         """Run every scenario once, those of inconclusive checks once more, and return the results by check id.
 
-        An exception of the caller's thread (Ctrl-C) ends all scenarios before it goes on.
+        Where a load has come since the start, those of failed checks are run once more as well. An exception of the
+        caller's thread (Ctrl-C) ends all scenarios before it goes on.
         """
         judge = Judge(self.checks)
         self._files = Snapshot(self.around.submission.folder)
         self._run_all(_longest_first(scenarios_of(self.checks)), judge)
-        unclear = [c for c in self.checks if self._is_unclear(judge, c)]
-        if unclear:
+        if doubtful := self._with_verdict(judge, Verdict.INCONCLUSIVE, Verdict.FAIL):
             # A load that came since the start may be why: this time the machine is taken as it is now.
             patience = max(self.around.patience, self.measure_patience())
-            self.around = replace(self.around, patience=patience)
-            self._run_all(scenarios_of(unclear), judge)
+            if patience < SLOWER * self.around.patience:
+                doubtful = self._with_verdict(judge, Verdict.INCONCLUSIVE)
+            if doubtful:
+                self.around = replace(self.around, patience=patience)
+            self._run_all(scenarios_of(doubtful), judge)
             # What was left out because of a check that then came out well is wanted after all.
             self._run_all([s for s in scenarios_of(self.checks) if self._is_missing(judge, s)], judge)
         return judge.results()
@@ -95,9 +98,9 @@ class Runner:
         history = History(recording.events, recording.patience)
         return Take.recorded(history, recording.seconds, recording.error)
 
-    def _is_unclear(self, judge: Judge, check: Check) -> bool:
-        result = judge.results().get(check.id)
-        return result is not None and result.verdict is Verdict.INCONCLUSIVE
+    def _with_verdict(self, judge: Judge, *verdicts: Verdict) -> list[Check]:
+        results = judge.results()
+        return [check for check in self.checks if check.id in results and results[check.id].verdict in verdicts]
 
     def _run_all(self, scenarios: Sequence[Scenario], judge: Judge) -> None:
         waiting = list(scenarios)

@@ -10,7 +10,7 @@ from grader.history.events import ConnectionReady, LimitHit, Moment, RowChanged
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.judging import Judge, Take
-from grader.model import Verdict
+from grader.model import Evidence, Verdict
 
 READ = "labs/contract.md#environment"
 EMPTY = History([])
@@ -34,6 +34,7 @@ def declared(
     on: Scenario = first,
     after: tuple[Check, ...] = (),
     explained_by: tuple[Check, ...] = (),
+    fails_where_not_seen: bool = False,
 ) -> Check:
     def judge(history: History) -> Judgement:
         """It holds.
@@ -42,6 +43,8 @@ def declared(
         """
         if isinstance(judgement, Exception):
             raise judgement
+        if fails_where_not_seen and history.moment("seen") is None:
+            return broken(expected="to see it", observed="nothing was seen")
         if judgement is None:
             need(history.moment("seen"), "nothing was seen")
             return holds("seen")
@@ -89,6 +92,36 @@ def test_what_was_not_seen_is_inconclusive() -> None:
 def test_a_second_take_is_looked_at_only_when_the_first_was_inconclusive() -> None:
     assert results(NEEDS, first=[Take(EMPTY, 1), Take(SEEN, 1)]) == {"2.needs": (Verdict.PASS, 2)}
     assert results(NEEDS, first=[Take(SEEN, 1), Take(EMPTY, 1)]) == {"2.needs": (Verdict.PASS, 2)}
+
+
+def at(history: History, patience: float) -> Take:
+    """A take of a machine that was so many times slower than a quiet one."""
+    return Take(History(history.events, patience), 1)
+
+
+SLOW = declared("2.slow", None, fails_where_not_seen=True)
+
+
+def test_a_failure_that_a_much_slower_machine_may_explain_is_none_if_it_does_not_come_again() -> None:
+    [result] = Judge((SLOW,), {"first": [at(EMPTY, 1.5), at(SEEN, 3.0)]}).results().values()
+    assert (result.verdict, result.points) == (Verdict.INCONCLUSIVE, 0)
+    assert result.reason is not None
+    assert "it failed at first (nothing was seen)" in result.reason
+    assert "2.0 times slower" in result.reason
+
+
+def test_a_failure_that_comes_again_with_more_time_is_one() -> None:
+    assert results(SLOW, first=[at(EMPTY, 1), at(EMPTY, 4)]) == {"2.slow": (Verdict.FAIL, 0)}
+
+
+def test_a_failure_on_a_machine_that_is_as_it_was_stands_whatever_comes_after() -> None:
+    assert results(SLOW, first=[at(EMPTY, 1.5), at(SEEN, 2.9)]) == {"2.slow": (Verdict.FAIL, 0)}
+
+
+def test_a_record_that_was_tampered_with_stays_so_however_slow_the_machine_became() -> None:
+    forged = Take(EMPTY, 1, tampering=(Evidence(0.5, "the audit tells otherwise"),))
+    [result] = Judge((PASSES,), {"first": [forged, at(SEEN, 4)]}).results().values()
+    assert result.verdict is Verdict.FAIL
 
 
 def test_a_check_that_builds_on_a_failed_one_is_skipped_and_names_it_through_the_whole_chain() -> None:

@@ -11,7 +11,7 @@ import pytest
 from grader.declare import Check, Scenario, check, scenario
 from grader.history.events import Moment
 from grader.history.timeline import History
-from grader.judgement import Judgement, holds, need
+from grader.judgement import Judgement, broken, holds, need
 from grader.lab import Lab
 from grader.model import Verdict
 from grader.runner import Runner
@@ -50,6 +50,15 @@ def seen_again(history: History) -> Judgement:
     return holds("seen")
 
 
+@check("3a.early", points=1, on=first, hint="A hint.", read=READ)
+def seen_early(history: History) -> Judgement:
+    """It was seen early.
+
+    It matters.
+    """
+    return holds("seen") if history.moment("seen") else broken(expected="to see it", observed="it was not seen")
+
+
 class Silent:
     """A progress that nobody looks at."""
 
@@ -63,10 +72,12 @@ def run(
     checks: tuple[Check, ...],
     seen_in: dict[str, list[bool]],
     jobs: int,
+    patience: float = 1.0,
 ) -> tuple[dict[str, Verdict], list[str]]:
     """The verdicts, and the scenarios in the order in which they were driven.
 
-    ``seen_in``: for each time that a scenario is driven whether what its check needs is seen.
+    ``seen_in``: for each time that a scenario is driven whether what its check needs is seen. ``patience`` is what
+    the machine needs after the first times.
     """
     driven: list[str] = []
 
@@ -74,7 +85,7 @@ def run(
         times = driven.count(each.name)
         driven.append(each.name)
         events = [Moment(at=1.0, name="seen", detail={})] if seen_in[each.name][times] else []
-        return Recording(each.name, tuple(events), 1.0, None)
+        return Recording(each.name, tuple(events), 1.0, None, self.around.patience)
 
     monkeypatch.setattr(Runner, "_record", record)
     around = SimpleNamespace(submission=SimpleNamespace(folder=folder), patience=1.0)
@@ -91,7 +102,7 @@ def run(
         seed=1,
         jobs=jobs,
         progress=Silent(),  # type: ignore[arg-type]
-        measure_patience=lambda: 1.0,
+        measure_patience=lambda: patience,
     )
     return {name: result.verdict for name, result in runner.run().items()}, driven
 
@@ -121,3 +132,19 @@ def test_what_builds_on_a_check_that_came_out_well_the_second_time_is_judged(
     verdicts, driven = run(monkeypatch, tmp_path, CHECKS, times, jobs)
     assert verdicts == {"3a.first": Verdict.PASS, "3a.second": Verdict.PASS}
     assert driven.count("first") == 2
+
+
+@pytest.mark.parametrize(
+    ("patience", "again", "verdict"),
+    [
+        (1.9, [True], Verdict.FAIL),
+        (2.0, [True], Verdict.INCONCLUSIVE),
+        (2.0, [False], Verdict.FAIL),
+    ],
+)
+def test_what_failed_is_driven_again_where_a_load_has_come_since(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, patience: float, again: list[bool], verdict: Verdict
+) -> None:
+    verdicts, driven = run(monkeypatch, tmp_path, (seen_early,), {"first": [False, *again]}, 1, patience)
+    assert verdicts == {"3a.early": verdict}
+    assert len(driven) == (1 if patience < 2 else 2)
