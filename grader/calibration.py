@@ -13,7 +13,7 @@ from types import TracebackType
 
 import psutil
 
-from grader.history.events import Stalled
+from grader.history.events import ClockSet, Event, Stalled
 from grader.history.recorder import Clock, Recorder
 
 _USUAL_START = 0.1
@@ -24,6 +24,10 @@ _STALL = 0.4
 """A thread that wants to wake up and gets no time for so many seconds has seen a stall."""
 
 _TICK = 0.1
+
+_SET = 0.05
+"""Seconds by which the wall clock moves against the other one within a tick when somebody sets it; what keeps it right
+little by little (NTP) moves it by a thousandth of that."""
 
 
 def measure_patience() -> float:
@@ -55,7 +59,10 @@ def _seconds(action: Callable[[], None]) -> float:
 
 
 class StallWatch:
-    """A thread that notices when the machine gives the grader no time, and tells every recorder that listens."""
+    """A thread that notices when the machine gives the grader no time, or another time of day.
+
+    It tells every recorder that listens.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -64,8 +71,10 @@ class StallWatch:
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stall-watch", daemon=True)
         self.longest = 0.0
+        self._looked_at = self._offset = 0.0
 
     def __enter__(self) -> StallWatch:
+        self._looked_at, self._offset = self._clock.now(), self._clock.since_epoch()
         self._thread.start()
         return self
 
@@ -87,13 +96,19 @@ class StallWatch:
         return stop
 
     def _run(self) -> None:
-        before = self._clock.now()
         while not self._done.wait(_TICK):
             now = self._clock.now()
-            late = now - before - _TICK
-            before = now
+            late = now - self._looked_at - _TICK
+            self._looked_at = now
             if late > _STALL:
                 self.longest = max(self.longest, late)
-                with self._lock:
-                    for recorder in self._listeners:
-                        recorder.record(Stalled(at=now, seconds=round(late, 3)))
+                self._tell(Stalled(at=now, seconds=round(late, 3)))
+            before, self._offset = self._offset, self._clock.since_epoch()
+            set_by = before - self._offset
+            if abs(set_by) > _SET:
+                self._tell(ClockSet(at=now, seconds=round(set_by, 3)))
+
+    def _tell(self, event: Event) -> None:
+        with self._lock:
+            for recorder in self._listeners:
+                recorder.record(event)

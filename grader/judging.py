@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from grader.declare import Check
 from grader.errors import Internal
+from grader.history.events import ClockSet
 from grader.history.hits import limit_words, limits_hit
 from grader.history.timeline import History
 from grader.history.witnesses import disagreements
@@ -158,6 +159,11 @@ def _judge(check: Check, takes: Sequence[Take]) -> _Judged:
     if errors or len(histories) < len(takes):
         return _result_of(check, Verdict.ERROR, reason=errors[0] if errors else "no history", seconds=seconds)
     hits = tuple(hit for history in histories for hit in limits_hit(history))
+    if (moved := next((event for history in histories for event in history.of(ClockSet)), None)) is not None:
+        words = (
+            f"Could not be judged: the machine's clock was set, by {moved.seconds:+.1f} s, while it was recorded"
+        )
+        return _result_of(check, Verdict.INCONCLUSIVE, reason=words, seconds=seconds)
     if differences := [evidence for take in takes for evidence in take.tampering]:
         return _Judged(_tampered(check, differences, seconds))
     try:

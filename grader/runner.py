@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -38,6 +39,9 @@ class Progress(Protocol):
         """A check has its verdict; a later one for the same check replaces it."""
 
 
+MOST_TAKES = 2
+"""So often a scenario is run, at most."""
+
 LOOK_EVERY = 0.3
 """Seconds at most between two calls of a runner's ``look``."""
 
@@ -63,6 +67,8 @@ class Runner:
     _files: Snapshot | None = None
     """What the submission consisted of when the run began."""
     _moot: dict[str, threading.Event] = field(default_factory=dict)
+    _driven: Counter[str] = field(default_factory=Counter)
+    """How often each scenario was begun."""
     _ending: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> dict[str, CheckResult]:
@@ -74,16 +80,16 @@ class Runner:
         judge = Judge(self.checks)
         self._files = Snapshot(self.around.submission.folder)
         self._run_all(_longest_first(scenarios_of(self.checks)), judge)
-        if doubtful := self._with_verdict(judge, Verdict.INCONCLUSIVE, Verdict.FAIL):
+        doubtful = {Verdict.INCONCLUSIVE, Verdict.FAIL}
+        if any(result.verdict in doubtful for result in judge.results().values()):
             # A load that came since the start may be why: this time the machine is taken as it is now.
             patience = max(self.around.patience, self.measure_patience())
             if patience < SLOWER * self.around.patience:
-                doubtful = self._with_verdict(judge, Verdict.INCONCLUSIVE)
-            if doubtful:
+                doubtful = {Verdict.INCONCLUSIVE}
+            # What builds on a check that comes out well the second time is judged only then, and may be doubtful too.
+            while again := self._wanted_again(judge, doubtful):
                 self.around = replace(self.around, patience=patience)
-            self._run_all(scenarios_of(doubtful), judge)
-            # What was left out because of a check that then came out well is wanted after all.
-            self._run_all([s for s in scenarios_of(self.checks) if self._is_missing(judge, s)], judge)
+                self._run_all(again, judge)
         return judge.results()
 
     @property
@@ -98,9 +104,16 @@ class Runner:
         history = History(recording.events, recording.patience)
         return Take.recorded(history, recording.seconds, recording.error)
 
-    def _with_verdict(self, judge: Judge, *verdicts: Verdict) -> list[Check]:
+    def _wanted_again(self, judge: Judge, doubtful: Collection[Verdict]) -> list[Scenario]:
+        """The scenarios of doubtful checks, and those that were left out and are of use after all; each twice at most."""
         results = judge.results()
-        return [check for check in self.checks if check.id in results and results[check.id].verdict in verdicts]
+        unclear = scenarios_of([c for c in self.checks if c.id in results and results[c.id].verdict in doubtful])
+        return [
+            scenario
+            for scenario in scenarios_of(self.checks)
+            if self._driven[scenario.name] < MOST_TAKES
+            and (scenario in unclear or self._is_missing(judge, scenario))
+        ]
 
     def _run_all(self, scenarios: Sequence[Scenario], judge: Judge) -> None:
         waiting = list(scenarios)
@@ -113,6 +126,7 @@ class Runner:
                         scenario = waiting.pop(0)
                         if not self._is_moot(judge, scenario):
                             self._moot[scenario.name] = threading.Event()
+                            self._driven[scenario.name] += 1
                             running[pool.submit(self._record, scenario)] = scenario
                     done, _ = wait(running, LOOK_EVERY, return_when=FIRST_COMPLETED)
                     self.look()

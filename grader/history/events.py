@@ -276,6 +276,14 @@ class Stalled(Event):
     seconds: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockSet(Event):
+    """The machine's clock was set, by ``seconds``: what the database says of times before and after does not fit."""
+
+    kind: ClassVar[str] = "clock-set"
+    seconds: float
+
+
 KINDS: Mapping[str, type[Event]] = {cls.kind: cls for cls in Event.__subclasses__()}
 
 

@@ -170,11 +170,19 @@ def _answer(running: Running) -> dict[str, Any]:
 
 @contextmanager
 def _greeting(network: Network | None) -> Iterator[int]:
-    """The port of a server that greets whoever connects; on the machine's own loopback without a network."""
+    """The port of a server that greets whoever connects; on the machine's own loopback without a network.
+
+    Raises EnvironmentFailed when there is no port for it.
+    """
     made = network.socket() if network is not None else socket.socket()
     with closing(made) as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
+        try:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+        except OSError as problem:
+            raise EnvironmentFailed(
+                f"no port of 127.0.0.1 is free: {problem.strerror}; end what holds them (grader doctor looks, too)"
+            ) from problem
 
         def greet() -> None:
             with suppress(OSError):

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,15 +99,24 @@ def _children(pid: int) -> Sequence[psutil.Process]:
 
 @contextmanager
 def grader_run(
-    folder: Path, *more: str, program: Sequence[str] = ("-m", "grader"), place: Path | None = None
+    folder: Path,
+    *more: str,
+    program: Sequence[str] = ("-m", "grader"),
+    place: Path | None = None,
+    before: Sequence[str] = (),
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[GraderRun]:
-    """Grade a folder, with all temporary files in a place of this run's. What is still alive at the end is killed."""
+    """Grade a folder, with all temporary files in a place of this run's. What is still alive at the end is killed.
+
+    ``before`` is what the command is given to, ``settings`` are environment variables more.
+    """
     made = place or Path(tempfile.mkdtemp(prefix="g-", dir="/tmp"))
     made.chmod(0o711)
     (made / "tmp").mkdir(exist_ok=True)
     (made / "tmp").chmod(0o711)
     output = made / "out"
     command = [
+        *before,
         sys.executable,
         *program,
         "grade",
@@ -122,7 +131,7 @@ def grader_run(
     process = subprocess.Popen(
         command,
         cwd=ROOT,
-        env=environment | {"TMPDIR": str(made / "tmp")},
+        env=environment | {"TMPDIR": str(made / "tmp")} | dict(settings or {}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -140,6 +140,69 @@ def test_after_a_kill_at_any_moment_the_next_run_removes_what_is_left(level: str
         nothing_left(run)
 
 
+# ---------------------------------------------------------------- ports, and the time of day
+
+# Takes every TCP port of 127.0.0.1 (in a network of its own) and becomes the command.
+WITHOUT_PORTS = '''
+import os, resource, socket, subprocess, sys
+
+def hand_on(taken):
+    """Go on in a child without them; the parent holds them, and ends as the child does."""
+    if pid := os.fork():
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    for each in taken:
+        each.close()
+    return []
+
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 50
+resource.setrlimit(resource.RLIMIT_NOFILE, (most + 50, most + 50))
+taken = []
+for port in range(1, 65_536):
+    if len(taken) == most:
+        taken = hand_on(taken)
+    taken.append(socket.socket())
+    taken[-1].bind(("127.0.0.1", port))
+hand_on(taken)
+resource.setrlimit(resource.RLIMIT_NOFILE, (1024, most + 50))
+os.execv(sys.argv[1], sys.argv[1:])
+'''
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a network without ports")
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_machine_without_a_free_port_is_nobodys_failure(level: str) -> None:
+    before = ("/usr/bin/unshare", "--net", sys.executable, "-c", WITHOUT_PORTS)
+    with grader_run(SOLUTION, *FEW, "--isolation", level, before=before) as run:
+        said = run.end()
+        assert run.process.returncode == 3, said
+        assert "no port of 127.0.0.1 is free" in one_clear_line(said)
+        assert run.verdicts() == {}
+        nothing_left(run)
+
+
+# The grader, whose machine is set an hour ahead once there is the file that JUMP names.
+THAT_JUMPS = """
+import os, sys, time
+real, ahead = time.time, os.environ["JUMP"]
+time.time = lambda: real() + 3600 * os.path.exists(ahead)
+from grader.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_clock_that_is_set_while_a_scenario_runs_is_nobodys_failure(tmp_path: Path) -> None:
+    jump = tmp_path / "jump"
+    with grader_run(SOLUTION, *FEW, program=("-c", THAT_JUMPS), settings={"JUMP": str(jump)}) as run:
+        run.until(lambda: list(run.place.glob("tmp/task-queue-lab-*/tmp/*")), "a service")
+        jump.touch()
+        said = run.end()
+        assert run.process.returncode == 0, said
+        assert set(run.verdicts().values()) == {"pass"}, "what could not be judged is run once more"
+        assert "Repeated once" in (run.output / "report.json").read_text()
+        nothing_left(run)
+
+
 # ---------------------------------------------------------------- two at once, and a folder that goes
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from grader.declare import Check, Scenario, check, scenario
 from grader.errors import Internal
-from grader.history.events import ConnectionReady, LimitHit, Moment, RowChanged
+from grader.history.events import ClockSet, ConnectionReady, LimitHit, Moment, RowChanged
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.judging import Judge, Take
@@ -122,6 +122,16 @@ def test_a_record_that_was_tampered_with_stays_so_however_slow_the_machine_becam
     forged = Take(EMPTY, 1, tampering=(Evidence(0.5, "the audit tells otherwise"),))
     [result] = Judge((PASSES,), {"first": [forged, at(SEEN, 4)]}).results().values()
     assert result.verdict is Verdict.FAIL
+
+
+def test_while_the_clock_is_set_nothing_can_be_judged_and_nobody_is_accused() -> None:
+    jumped = History([ClockSet(at=0.5, seconds=-3600.0)])
+    for take in (Take(jumped, 1), Take(jumped, 1, tampering=(Evidence(0.5, "the audit tells otherwise"),))):
+        [result] = Judge((FAILS,), {"first": [take]}).results().values()
+        assert result.verdict is Verdict.INCONCLUSIVE
+        assert result.reason == (
+            "Could not be judged: the machine's clock was set, by -3600.0 s, while it was recorded"
+        )
 
 
 def test_a_check_that_builds_on_a_failed_one_is_skipped_and_names_it_through_the_whole_chain() -> None:

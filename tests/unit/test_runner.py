@@ -134,6 +134,16 @@ def test_what_builds_on_a_check_that_came_out_well_the_second_time_is_judged(
     assert driven.count("first") == 2
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_turns_out_to_be_unclear_only_then_is_driven_once_more_as_well(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, jobs: int
+) -> None:
+    times = {"first": [False, True], "second": [False, True]}
+    verdicts, driven = run(monkeypatch, tmp_path, CHECKS, times, jobs)
+    assert verdicts == {"3a.first": Verdict.PASS, "3a.second": Verdict.PASS}
+    assert sorted(driven) == ["first", "first", "second", "second"]
+
+
 @pytest.mark.parametrize(
     ("patience", "again", "verdict"),
     [

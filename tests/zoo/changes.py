@@ -13,7 +13,7 @@ from tests.zoo.matrix import Column, Expected, Graded, Outcome, Subject, compare
 Event = Mapping[str, Any]
 """An event of a history, as JSON."""
 
-_OF_THE_MACHINE = frozenset({"stalled", "usage-sampled"})
+_OF_THE_MACHINE = frozenset({"clock-set", "stalled", "usage-sampled"})
 """Kinds of events that come when the clock says so, whatever the submission does."""
 
 

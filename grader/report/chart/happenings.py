@@ -8,6 +8,7 @@ from enum import Enum
 
 from grader.history.events import (
     ChildrenLeft,
+    ClockSet,
     ConnectionClosed,
     ConnectionReady,
     DocumentRead,
@@ -157,6 +158,8 @@ def _of_the_scenario(event: Event) -> Happening | None:
             return _say(at, GRADER, Kind.NOTE, f"gave up: waited {seconds:.1f} s for {what}", bad=True)
         case Stalled(at=at, seconds=seconds):
             return _say(at, GRADER, Kind.NOTE, f"the machine gave the grader no time for {seconds:.1f} s")
+        case ClockSet(at=at, seconds=seconds):
+            return _say(at, GRADER, Kind.NOTE, f"the machine's clock was set, by {seconds:+.1f} s", bad=True)
         case DocumentRead(at=at, path=path, text=text, problem=problem):
             what = f"{len(text):,} characters" if text is not None else f"cannot be read: {problem}"
             return _say(at, GRADER, Kind.NOTE, f"{path}: {what}", bad=text is None)
