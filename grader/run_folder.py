@@ -120,7 +120,8 @@ class RunFolder:
 def run_folder(parent: Path | None = None) -> Iterator[RunFolder]:
     """A new private folder for one run; leaving the context removes it and all that is in it.
 
-    Raises EnvironmentFailed when none can be made.
+    Where the engine of its containers does not answer any more, the journal stays, so that the next run removes them.
+    Raises EnvironmentFailed when no folder can be made.
     """
     path, lock = _new_locked_folder(parent or default_parent())
     try:
@@ -131,7 +132,12 @@ def run_folder(parent: Path | None = None) -> Iterator[RunFolder]:
         yield RunFolder(path)
     finally:
         _remove_from_memory(path)
-        _remove_tree(path)
+        try:
+            _remove_containers(path, _read_journal(path))
+        except EnvironmentFailed:
+            _remove_all_but_the_journal(path)
+        else:
+            _remove_tree(path)
         os.close(lock)
 
 
@@ -230,6 +236,12 @@ def _remove_tree(path: Path) -> None:
             with suppress(OSError):
                 Path(folder).chmod(0o700)
     shutil.rmtree(path)
+
+
+def _remove_all_but_the_journal(path: Path) -> None:
+    for each in path.iterdir():
+        if each.name != _JOURNAL:
+            _remove_tree(each) if each.is_dir() and not each.is_symlink() else each.unlink()
 
 
 def _has_memory() -> bool:
@@ -376,7 +388,8 @@ def _remove_containers(path: Path, entries: list[Mapping[str, Any]]) -> list[str
             client = docker.DockerClient(base_url=engine) if engine else docker.from_env()
             with closing(client):
                 for container in client.containers.list(all=True, filters={"label": label}):
-                    container.remove(force=True, v=True)
+                    with suppress(docker.errors.NotFound):  # it was about to go by itself
+                        container.remove(force=True, v=True)
                     told.append(f"removed container {container.name}, left by an earlier run")
         except (docker.errors.DockerException, OSError) as problem:
             raise EnvironmentFailed(

@@ -1,4 +1,7 @@
-"""An image for services where none can be pulled: this machine's Python with its packages, a shell and a few tools."""
+"""An image for services where none can be pulled: this machine's Python with its packages, a shell and a few tools.
+
+Compiled modules are in it, as in every image that pip made: who compiles FastAPI at each start is late for everything.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,6 @@ _LEFT_OUT = (
     "/tkinter/",
     "/ensurepip/",
     "/site-packages/",
-    "/__pycache__/",
     "/config-",
 )
 
@@ -86,9 +88,7 @@ def _root_file_system() -> bytes:
 
 
 def _files(path: Path) -> Iterable[Path]:
-    return (
-        [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
-    )
+    return [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
 
 
 def _readable(entry: tarfile.TarInfo) -> tarfile.TarInfo:

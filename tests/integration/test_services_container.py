@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -24,6 +25,8 @@ from grader.services.isolation import Reach
 from grader.services.limits import MIB, Limits
 from grader.services.process import Services
 from tests.integration import service_image
+from tests.integration.engine_proxy import EngineProxy
+from tests.integration.grader_process import grader_run
 from tests.unit.service_bench import TIMEOUT, Bench, is_alive, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -153,3 +156,37 @@ def test_the_solution_passes_in_containers(image: str, tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert read_json(tmp_path / "out" / "report.json").isolation == "container"
+
+
+FEW = ("--only", "2.create", "3a.processes", "3a.sigterm-finishes-task")
+
+
+def test_an_engine_that_goes_away_is_nobodys_failure_and_the_next_run_removes_what_is_left(
+    image: str, tmp_path: Path
+) -> None:
+    import docker
+
+    url = find_engine()
+    assert url is not None
+    options = ("--isolation", "container", "--service-image", image, *FEW)
+    with (
+        closing(docker.DockerClient(base_url=url)) as client,
+        EngineProxy(tmp_path / "engine.sock", url) as proxy,
+        tempfile.TemporaryDirectory(prefix="g-", dir="/tmp") as place,
+    ):
+        before = {container.id for container in client.containers.list(all=True)}
+        settings = {"DOCKER_HOST": proxy.url}
+        with grader_run(ROOT / "solution", *options, place=Path(place), settings=settings) as run:
+            run.until(lambda: len(client.containers.list(all=True)) > len(before) + 1, "two services")
+            proxy.shut()
+            said = run.end()
+            assert run.process.returncode == 3, said
+            assert "fail" not in run.verdicts().values()
+            assert "Traceback" not in said
+            assert "the Docker engine does not answer" in said
+        proxy.open()
+        with grader_run(ROOT / "solution", *options, place=Path(place), settings=settings) as run:
+            said = run.end()
+            assert run.process.returncode == 0, said
+            assert run.left() == []
+        assert {container.id for container in client.containers.list(all=True)} == before

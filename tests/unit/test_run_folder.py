@@ -65,6 +65,18 @@ def test_the_folder_is_private_and_vanishes_with_the_context(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_whose_engine_is_gone_keeps_its_journal_for_the_next_one(tmp_path: Path) -> None:
+    gone = f"unix://{tmp_path}/no-engine.sock"
+    with run_folder(tmp_path) as run:
+        run.note_container("a-container", gone)
+        (run.path / "tmp" / "large").write_bytes(b"x")
+        (run.path / "pipe").write_text("")
+    assert [path.name for path in run.path.iterdir()] == ["journal.jsonl"]
+    [told] = remove_leftovers(tmp_path)
+    assert told.startswith(f"{run.path}, left by an earlier run, stays for now: its containers cannot be removed")
+    assert run.path.exists()
+
+
 def test_every_run_has_an_id_of_its_own(tmp_path: Path) -> None:
     with run_folder(tmp_path) as one, run_folder(tmp_path) as other:
         assert one.id != other.id
