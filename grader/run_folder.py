@@ -24,6 +24,7 @@ from typing import Any
 
 import psutil
 
+from grader.engine import answers
 from grader.errors import EnvironmentFailed
 
 PREFIX = "task-queue-lab-"
@@ -384,6 +385,8 @@ def _remove_containers(path: Path, entries: list[Mapping[str, Any]]) -> list[str
     told = []
     label = f"{CONTAINER_LABEL}={path.name.removeprefix(PREFIX)}"
     for engine in engines:
+        if engine and not answers(engine):
+            raise EnvironmentFailed(f"its containers cannot be removed, {engine} does not answer; start Docker")
         try:
             client = docker.DockerClient(base_url=engine) if engine else docker.from_env()
             with closing(client):

@@ -20,9 +20,9 @@ import psutil
 
 from grader.calibration import measure_patience
 from grader.commands.stage import ServerChoice
+from grader.engine import find_engine
 from grader.errors import CannotGrade, GraderError
 from grader.postgres import start_server
-from grader.postgres.engine import find_engine
 from grader.run_folder import MEMORY, default_parent, run_folder
 from grader.services import IsolationChoice, choose_isolation
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.calibration import measure_patience
+from grader.engine import find_engine
 from grader.history.recorder import Clock, Recorder
 from grader.lab import Lab, Surroundings
 from grader.model import PostgresInfo
-from grader.postgres import Databases, Provider, find_engine, start_server
+from grader.postgres import Databases, Provider, start_server
 from grader.run_folder import RunFolder, remove_leftovers, run_folder
 from grader.services import Engine, IsolationChoice, Services, build, choose_isolation
 from grader.submission import Submission

@@ -2,7 +2,6 @@
 
 from grader.postgres.choose import DEFAULT_IMAGE, Provider, start_server
 from grader.postgres.databases import Databases
-from grader.postgres.engine import find_engine
 from grader.postgres.scenario import ScenarioDatabase, TableLockMode
 from grader.postgres.server import Login, Server
 
@@ -14,6 +13,5 @@ __all__ = [
     "ScenarioDatabase",
     "Server",
     "TableLockMode",
-    "find_engine",
     "start_server",
 ]

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Literal, assert_never
 
+from grader.engine import find_engine
 from grader.errors import BadCall, EnvironmentFailed
 from grader.postgres.docker import start_docker
 from grader.postgres.embedded import start_embedded
-from grader.postgres.engine import find_engine
 from grader.postgres.given import use_given
 from grader.postgres.server import Server
 from grader.run_folder import RunFolder

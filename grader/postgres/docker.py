@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg.rows import TupleRow
 
+from grader.engine import find_engine
 from grader.errors import EnvironmentFailed
 from grader.model import PostgresInfo
-from grader.postgres.engine import find_engine
 from grader.postgres.server import SETTINGS, Login, Server, connect, one_line, version_of
 from grader.postgres.waiting import end_of, until_it_answers
 from grader.run_folder import RunFolder

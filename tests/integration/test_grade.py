@@ -20,8 +20,8 @@ import jsonschema
 import psutil
 import pytest
 
+from grader.engine import find_engine
 from grader.postgres import Server
-from grader.postgres.engine import find_engine
 from grader.report import schema
 from grader.run_folder import MEMORY, PREFIX
 from tests.integration import docker_image

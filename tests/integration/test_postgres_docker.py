@@ -13,10 +13,10 @@ from types import ModuleType
 import docker
 import pytest
 
+from grader.engine import find_engine
 from grader.errors import EnvironmentFailed
 from grader.history.recorder import Clock
 from grader.postgres import DEFAULT_IMAGE, Databases, start_server
-from grader.postgres.engine import find_engine
 from grader.postgres.template import FIRST_ID
 from grader.run_folder import CONTAINER_LABEL, remove_leftovers, run_folder
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from grader.engine import find_engine
 from grader.errors import EnvironmentFailed
 from grader.history.events import ChildrenLeft, LimitHit
-from grader.postgres import find_engine
 from grader.report.json_report import read_json
 from grader.run_folder import RunFolder
 from grader.services import IsolationChoice, Level, choose_isolation

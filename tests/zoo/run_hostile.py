@@ -22,8 +22,9 @@ from rich.console import Console
 from rich.text import Text
 
 from grader.commands.ending import Ended, ended_by_signals
+from grader.engine import find_engine
 from grader.errors import EnvironmentFailed
-from grader.postgres import Server, find_engine
+from grader.postgres import Server
 from grader.postgres.embedded import start_embedded
 from grader.report.files import write_atomically
 from grader.report.text import line

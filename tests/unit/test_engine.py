@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from grader.engine import find_engine
 from grader.errors import EnvironmentFailed
 from grader.postgres import start_server
-from grader.postgres.engine import find_engine
 from grader.run_folder import run_folder
 
 

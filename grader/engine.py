@@ -15,7 +15,7 @@ def find_engine() -> str | None:
     """The URL of a Docker engine that answers; DOCKER_HOST alone counts when it is set."""
     host = os.environ.get("DOCKER_HOST")
     candidates = [host] if host else [f"unix://{path}" for path in _usual_sockets()]
-    return next((url for url in candidates if _answers(url)), None)
+    return next((url for url in candidates if answers(url)), None)
 
 
 def _usual_sockets() -> list[Path]:
@@ -31,7 +31,8 @@ def _usual_sockets() -> list[Path]:
     ]
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether an engine answers at a URL (of ``ssh`` only the library can tell: True)."""
     parts = urlsplit(url)
     try:
         if parts.scheme == "unix":
