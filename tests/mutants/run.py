@@ -31,8 +31,8 @@ from tests.mutants.groups import GROUPS, Group, driving_lines
 ROOT = Path(__file__).parents[2]
 COPIED = ("grader", "labs", "pyproject.toml", "solution", "starter", "tests")
 
-LONGEST = 60
-"""Seconds for the tests of one mutant; one that takes longer is killed: it does not end."""
+LONGEST = 60.0
+"""Seconds for the tests of one mutant on a quiet machine; one that takes longer is killed: it does not end."""
 
 WITHOUT = ("BitOr", "RemoveDecorator")
 """Operators that are left out: ``|`` stands mostly in annotations, which nobody evaluates; and without its decorator a
@@ -104,12 +104,12 @@ def test_command(group: Group) -> list[str]:
     return [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-n", "0", *files]
 
 
-def prepare(group: Group, copy: Path, sample: Sequence[MutationSpec] | None) -> Path:
+def prepare(group: Group, copy: Path, sample: Sequence[MutationSpec] | None, longest: float = LONGEST) -> Path:
     """A session of cosmic-ray in that copy: of all mutants, or of the ``sample`` alone."""
     modules = ", ".join(f'"{path}"' for path in group.files(ROOT))
     config = copy / "mutants.toml"
     config.write_text(
-        f"[cosmic-ray]\nmodule-path = [{modules}]\ntimeout = {LONGEST}.0\nexcluded-modules = []\n"
+        f"[cosmic-ray]\nmodule-path = [{modules}]\ntimeout = {longest}\nexcluded-modules = []\n"
         f"test-command = {json.dumps(' '.join(test_command(group)))}\n\n"
         '[cosmic-ray.distributor]\nname = "local"\n'
     )
@@ -158,8 +158,8 @@ def chosen(all_of_them: Sequence[MutationSpec], size: int, seed: int) -> list[Mu
     return [draw.choice(places[place]) for place in picked]
 
 
-def score(group: Group, folders: Sequence[Path], size: int, seed: int) -> Score:
-    """Try a sample of a group's mutants, so many at a time as there are copies."""
+def score(group: Group, folders: Sequence[Path], size: int, seed: int, longest: float) -> Score:
+    """Try a sample of a group's mutants, so many at a time as there are copies, each for ``longest`` seconds."""
     baseline = subprocess.run(
         test_command(group), cwd=folders[0], env=environment(), capture_output=True, text=True, check=False
     )
@@ -167,7 +167,7 @@ def score(group: Group, folders: Sequence[Path], size: int, seed: int) -> Score:
         raise SystemExit(f"mutants: the tests of {group.name} fail without any fault:\n{baseline.stdout[-2000:]}")
     everything = mutants(prepare(group, folders[0], None))
     sample = chosen(everything, size, seed)
-    sessions = [prepare(group, copy, sample[index :: len(folders)]) for index, copy in enumerate(folders)]
+    sessions = [prepare(group, copy, sample[index :: len(folders)], longest) for index, copy in enumerate(folders)]
     with ExitStack() as stack:
         running = []
         for copy, session in zip(folders, sessions, strict=True):
@@ -208,7 +208,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with ended_by_signals(), copies(options.jobs) as folders:
             for group in groups:
-                found = score(group, folders, options.sample, options.seed)
+                found = score(group, folders, options.sample, options.seed, options.longest)
                 scores.append(found)
                 print(found.told(), flush=True)
                 text = "\n".join(f"{where}\n{diff}\n" for where, diff in found.survived)
@@ -229,6 +229,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the sample (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="at a time (default: %(default)s)")
+    parser.add_argument(
+        "--longest",
+        type=float,
+        default=LONGEST,
+        metavar="S",
+        help="seconds for the tests of one (default: %(default)s)",
+    )
     parser.add_argument("--output", type=Path, default=Path("reports/mutants"), metavar="DIR")
     return parser
 
