@@ -15,9 +15,10 @@ import shutil
 import stat
 import subprocess
 import tarfile
+import threading
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 from urllib.parse import urlsplit
@@ -32,6 +33,9 @@ MOST_BYTES = 256 * 1024 * 1024
 _LONGEST_NAME = 240
 _CHUNK = 64 * 1024
 _GIT_TIMEOUT = 120.0
+_BLOCK = 512
+"""Bytes that a POSIX shell's ``ulimit -f`` counts in."""
+
 _ARCHIVES = (".zip", ".tar.gz", ".tgz")
 _SCHEMES = frozenset({"https", "http", "ssh", "git", "file"})
 _NOT_CONTENT = frozenset({"__MACOSX", ".DS_Store", "pax_global_header"})
@@ -240,30 +244,32 @@ def _clone(source: str, folder: Path) -> None:
         raise BadSubmission(f"{source}: not an address of a repository")
     if "://" not in address:
         address = Path(address).resolve().as_uri()
-    settings = (
-        "core.symlinks=false",
-        "core.hooksPath=/dev/null",
-        "protocol.ext.allow=never",
-        "core.fsmonitor=false",
-    )
-    command = [
-        "git",
-        *(word for setting in settings for word in ("-c", setting)),
-        "clone",
-        "--quiet",
-        "--depth",
-        "1",
-    ]
-    command += [
-        "--single-branch",
-        "--no-tags",
-        "--no-recurse-submodules",
-        *(["--branch", branch] if branch else []),
-    ]
-    command += ["--template=", "--", address, str(folder / "clone")]
+    repository, files = folder / "repository", folder / "clone"
+    options = ["--bare", "--quiet", "--depth", "1", "--single-branch", "--no-tags", "--template="]
+    where = ["--branch", branch] if branch else []
+    _run_git(source, ["clone", *options, *where, "--", address, str(repository)], folder)
+    files.mkdir(mode=0o755)
+    try:
+        _take_files(repository, _Room(files))
+    except BadSubmission as problem:
+        raise BadSubmission(f"{source}: {problem}") from None
+    finally:
+        shutil.rmtree(repository)
+
+
+def _git(arguments: Sequence[str]) -> list[str]:
+    """The command line, which may write no file larger than what may be unpacked."""
+    settings = ("core.hooksPath=/dev/null", "protocol.ext.allow=never", "core.fsmonitor=false")
+    git = ["git", *(word for setting in settings for word in ("-c", setting)), *arguments]
+    return ["/bin/sh", "-c", f'ulimit -f {MOST_BYTES // _BLOCK}; exec "$@"', "sh", *git]
+
+
+def _run_git(source: str, arguments: Sequence[str], folder: Path) -> None:
+    if shutil.which("git") is None:
+        raise EnvironmentFailed("git is not installed; install it, or give a folder or an archive")
     try:
         done = subprocess.run(
-            command,
+            _git(arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -272,16 +278,75 @@ def _clone(source: str, folder: Path) -> None:
             cwd=folder,
             check=False,
         )
-    except FileNotFoundError:
-        raise EnvironmentFailed("git is not installed; install it, or give a folder or an archive") from None
     except subprocess.TimeoutExpired:
         raise BadSubmission(f"{source}: could not be cloned within {_GIT_TIMEOUT:g} s") from None
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         why = "".join(c if c.isprintable() else " " for c in (said[-1] if said else f"status {done.returncode}"))
         raise BadSubmission(f"{source}: cannot be cloned: {why}")
-    shutil.rmtree(folder / "clone" / ".git")
-    _check_tree(folder / "clone", source)
+
+
+def _take_files(repository: Path, room: _Room) -> None:
+    """Write the files of the newest commit, one by one: a few objects may stand for any number of files and bytes."""
+    with _speaking_git(repository, "ls-tree", "-r", "-l", "-z", "HEAD") as tree:
+        assert tree.stdout is not None
+        entries = [entry for entry in _entries_of(tree.stdout, room) if entry is not None]
+    with _speaking_git(repository, "cat-file", "--batch") as objects:
+        assert objects.stdin is not None
+        assert objects.stdout is not None
+        for name, path, executable in entries:
+            objects.stdin.write(name + b"\n")
+            objects.stdin.flush()
+            size = int(objects.stdout.readline().split()[-1])
+            room.write(path, io.BytesIO(objects.stdout.read(size)), executable=executable, counted=True)
+            objects.stdout.read(1)
+
+
+def _entries_of(listing: IO[bytes], room: _Room) -> Iterator[tuple[bytes, Path, bool] | None]:
+    """Each file's object, where it goes, and whether it can be run; None for what is not to be unpacked.
+
+    A link becomes a file that holds where it leads.
+    """
+    for line in _ended_by_zero(listing):
+        facts, _, name = line.partition(b"\t")
+        mode, kind, which, size = facts.split()
+        path = room.target(os.fsdecode(name))
+        if kind == b"blob":
+            room.take(int(size))
+            yield None if path is None else (which, path, mode == b"100755")
+        elif path is not None:  # a submodule: git leaves an empty folder there
+            room.make_folder(path)
+
+
+def _ended_by_zero(stream: IO[bytes]) -> Iterator[bytes]:
+    rest = b""
+    while data := stream.read(_CHUNK):
+        *lines, rest = (rest + data).split(b"\0")
+        yield from lines
+
+
+@contextmanager
+def _speaking_git(repository: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A git that reads from us and writes to us, and ends with the context."""
+    process = subprocess.Popen(
+        _git(["--git-dir", str(repository), *arguments]),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=_git_environment(),
+        cwd=repository,
+    )
+    deadline = threading.Timer(_GIT_TIMEOUT, process.kill)
+    deadline.start()
+    try:
+        with process:
+            try:
+                yield process
+            except BaseException:
+                process.kill()
+                raise
+    finally:
+        deadline.cancel()
 
 
 def _git_environment() -> dict[str, str]:
@@ -292,20 +357,3 @@ def _git_environment() -> dict[str, str]:
         "GIT_LFS_SKIP_SMUDGE": "1",
         "GIT_ALLOW_PROTOCOL": ":".join(_SCHEMES),
     }
-
-
-def _check_tree(folder: Path, source: str) -> None:
-    room = _Room(folder)
-    for place, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            path = Path(place) / name
-            found = path.lstat()
-            try:
-                room.target(str(path.relative_to(folder)))
-                if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
-                    raise BadSubmission(f"{name[:80]!r} is a link or a device; {_ADVICE}")
-                room.take(found.st_size if stat.S_ISREG(found.st_mode) else 0)
-            except BadSubmission as problem:
-                raise BadSubmission(f"{source}: {problem}") from None
-            with suppress(OSError):
-                path.chmod(0o755 if stat.S_ISDIR(found.st_mode) or found.st_mode & 0o100 else 0o644)

@@ -253,10 +253,14 @@ def repository(tmp_path: Path) -> Path:
     return path
 
 
-def git(folder: Path, *words: str) -> None:
+def git(folder: Path, *words: str, given: str = "") -> str:
     environment = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
     who = ("-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "protocol.file.allow=always")
-    subprocess.run(["git", *who, *words], cwd=folder, env=environment, check=True, capture_output=True, timeout=60)
+    command = ["git", *who, *words]
+    done = subprocess.run(
+        command, input=given, cwd=folder, env=environment, check=True, capture_output=True, text=True, timeout=60
+    )
+    return done.stdout
 
 
 @pytest.mark.parametrize("form", ["{}", "file://{}"])
@@ -298,6 +302,48 @@ def test_hooks_and_submodules_of_a_repository_do_nothing(repository: Path, tmp_p
     with opened(str(repository)) as folder:
         assert list((folder / "sub").iterdir()) == []
     assert not (tmp_path / "ran").exists()
+
+
+def test_programs_in_a_repository_can_be_run_and_nothing_else_can(repository: Path) -> None:
+    (repository / "run.sh").write_text("#!/bin/sh\n")
+    (repository / "run.sh").chmod(0o775)
+    git(repository, "add", "-A")
+    git(repository, "commit", "-qm", "program")
+    with opened(str(repository)) as folder:
+        modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+    assert modes == {"run.sh": 0o755, "flowforge.toml": 0o644}
+
+
+def test_a_repository_whose_few_objects_stand_for_endless_files_is_refused(
+    repository: Path, nothing_stays: Path
+) -> None:
+    tree = git(repository, "rev-parse", "HEAD^{tree}").strip()
+    for _ in range(9):  # 10^9 files of 5 bytes
+        entries = "".join(f"040000 tree {tree}\t{name}\n" for name in range(10))
+        tree = git(repository, "mktree", given=entries).strip()
+    commit = git(repository, "commit-tree", tree, "-m", "bomb").strip()
+    git(repository, "update-ref", "refs/heads/main", commit)
+    assert "more than 20000 entries" in refused(str(repository), nothing_stays)
+
+
+def test_a_repository_that_is_too_large_is_refused_before_anything_is_written(
+    repository: Path, nothing_stays: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grader.sources.MOST_BYTES", 1 << 20)
+    (repository / "zeros").write_bytes(bytes(2 << 20))  # a pack of a few KiB
+    git(repository, "add", "-A")
+    git(repository, "commit", "-qm", "zeros")
+    assert "more than 1 MiB" in refused(str(repository), nothing_stays)
+
+
+def test_a_repository_whose_pack_is_too_large_is_not_fetched(
+    repository: Path, nothing_stays: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grader.sources.MOST_BYTES", 1 << 20)
+    (repository / "noise").write_bytes(os.urandom(4 << 20))
+    git(repository, "add", "-A")
+    git(repository, "commit", "-qm", "noise")
+    assert "cannot be cloned" in refused(str(repository), nothing_stays)
 
 
 @pytest.mark.parametrize(
