@@ -176,7 +176,9 @@ def _unpack(source: str, folder: Path) -> None:
 
 
 def _unpack_zip(file: IO[bytes], room: _Room) -> None:
-    with zipfile.ZipFile(file) as archive:
+    bounded = _Bounded(file)
+    with zipfile.ZipFile(bounded) as archive:
+        bounded.longest = None
         for entry in archive.infolist():
             path = room.target(entry.filename)
             kind = entry.external_attr >> 16
@@ -191,6 +193,35 @@ def _unpack_zip(file: IO[bytes], room: _Room) -> None:
                 continue
             with archive.open(entry) as content:
                 room.write(path, content, executable=bool(kind & 0o100))
+
+
+class _Bounded(io.BufferedIOBase):
+    """A file of which at most ``longest`` bytes are read at once: a zip's list of entries is read so, all of it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._size = os.fstat(file.fileno()).st_size
+        self.longest: int | None = MOST_ENTRIES * _LONGEST_NAME
+
+    def seekable(self) -> bool:
+        """See ``io.IOBase``."""
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """See ``io.IOBase``."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """See ``io.IOBase``."""
+        return self._file.tell()
+
+    def read(self, size: int | None = -1) -> bytes:
+        """See ``io.BufferedIOBase``. Raises BadSubmission for more than may be read now."""
+        rest = self._size - self._file.tell()
+        wanted = rest if size is None or size < 0 else min(size, rest)
+        if self.longest is not None and wanted > self.longest:
+            raise BadSubmission(f"its list of entries is too long: it may hold {MOST_ENTRIES}; {_ADVICE}")
+        return self._file.read(wanted)
 
 
 def _unpack_tar(file: IO[bytes], room: _Room) -> None:

@@ -177,6 +177,20 @@ def test_too_many_entries_are_refused(
     assert "more than 20 entries" in refused(pack(*((f"f{n}", b"", FILE) for n in range(30))), nothing_stays)
 
 
+def test_a_list_of_entries_without_end_is_not_read(tmp_path: Path, nothing_stays: Path) -> None:
+    path = zipped(tmp_path / "x.zip", ("x", b"1", FILE))
+    content = path.read_bytes()
+    begin = content.index(b"PK\x01\x02")
+    end = content.index(b"PK\x05\x06")
+    many = 200_000
+    entries = content[begin:end] * many
+    length = len(entries).to_bytes(4, "little")
+    counts = many.to_bytes(4, "little")[:2] * 2
+    tail = content[end : end + 8] + counts + length + content[end + 16 :]
+    path.write_bytes(content[:begin] + entries + tail)
+    assert "its list of entries is too long" in refused(path, nothing_stays)
+
+
 def test_a_header_as_large_as_the_disk_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nothing_stays: Path
 ) -> None:
