@@ -181,6 +181,38 @@ def test_a_machine_without_a_free_port_is_nobodys_failure(level: str) -> None:
         nothing_left(run)
 
 
+# The grader, on whose port for the api-service another program answers by then.
+THAT_IS_TOO_LATE = """
+import http.server, sys, threading
+from grader.cli import main
+from grader.services.ports import Ports
+
+class Stranger(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *words):
+        pass
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stranger)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+Ports.free = lambda self: server.server_port
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_strangers_answers_on_the_services_port_are_not_taken_for_its_own() -> None:
+    # Where services have networks of their own, nobody else is in there.
+    options = ("--isolation", "self-check", "--only", "2.health", "2.create")
+    with grader_run(SOLUTION, *options, program=("-c", THAT_IS_TOO_LATE)) as run:
+        said = run.end()
+        assert run.process.returncode == 3, said
+        assert set(run.verdicts().values()) == {"error"}, said
+        assert "another program's now" in (run.output / "report.json").read_text()
+        nothing_left(run)
+
+
 # The grader, whose machine is set an hour ahead once there is the file that JUMP names.
 THAT_JUMPS = """
 import os, sys, time
