@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -11,26 +10,23 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import psutil
 import pytest
 
 from grader.engine import find_engine
 from grader.errors import EnvironmentFailed
-from grader.history.events import ChildrenLeft, LimitHit
 from grader.report.json_report import read_json
 from grader.run_folder import RunFolder
 from grader.services import IsolationChoice, Level, choose_isolation
 from grader.services.container import Containers, Engine
 from grader.services.isolation import Reach
-from grader.services.limits import MIB, Limits
 from grader.services.process import Services
 from tests.integration import service_image
 from tests.integration.engine_proxy import EngineProxy
 from tests.integration.grader_process import grader_run
-from tests.unit.service_bench import TIMEOUT, Bench, is_alive, wait_until
+from tests.unit.level_rules import LIMITS, LevelRules
+from tests.unit.service_bench import TIMEOUT, Bench
 
 ROOT = Path(__file__).parents[2]
-LIMITS = Limits(processes=60, memory=96 * MIB, file=4 * MIB, disk=8 * MIB, open_files=64)
 
 pytestmark = [
     pytest.mark.skipif(find_engine() is None, reason="no Docker engine answers"),
@@ -65,7 +61,7 @@ def bench(image: str, run: RunFolder, place: Path) -> Iterator[Bench]:
     isolation = Containers(LIMITS, engine, image, run.path)
     isolation.show(place)
     with Services(isolation) as services:
-        bench = Bench(services, place)
+        bench = Bench(services, place, "python3")
         with closing(services.network()) as network:
             bench.reach = Reach(network)
             yield bench
@@ -80,35 +76,8 @@ def left(run: RunFolder) -> list[str]:
         return [container.name for container in client.containers.list(all=True, filters={"label": labels})]
 
 
-@pytest.mark.parametrize("status", [0, 3, 137])
-def test_an_exit_status_is_exact(bench: Bench, status: int) -> None:
-    assert bench.sh(f"exit {status}").wait(TIMEOUT) == status
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_an_end_by_signal_is_minus_its_number(bench: Bench, number: signal.Signals) -> None:
-    process = bench.sh("echo up; exec sleep 600")
-    bench.wait_for_line("up")
-    assert process.signal(number)
-    assert process.wait(TIMEOUT) == -number
-
-
-def test_a_stopped_service_goes_on(bench: Bench) -> None:
-    process = bench.sh("while :; do sleep 0.02; echo tick; done")
-    bench.wait_for_line("tick")
-    process.signal(signal.SIGSTOP)
-    wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, "the stop")
-    process.signal(signal.SIGCONT)
-    known = len(bench.lines())
-    wait_until(lambda: len(bench.lines()) > known + 2, "more lines")
-
-
-def test_children_that_outlive_the_leader_are_noted_and_ended(bench: Bench) -> None:
-    process = bench.sh("sleep 601 & exit 0")
-    assert process.wait(TIMEOUT) == 0
-    assert bench.recorder.wait_until(lambda events: any(isinstance(e, ChildrenLeft) for e in events), TIMEOUT)
-    process.end()
-    assert not is_alive(process.pid)
+class TestInContainers(LevelRules):
+    """What holds at the other levels."""
 
 
 def test_it_sees_its_folder_and_nothing_of_the_machine(bench: Bench, tmp_path: Path) -> None:
@@ -133,12 +102,6 @@ def test_its_database_is_all_that_listens_in_its_network(bench: Bench) -> None:
         bench.sh("cat /proc/net/tcp; exit 0").wait(TIMEOUT)
     listening = [line.split()[1] for line in bench.lines() if line.split()[3:4] == ["0A"]]
     assert listening == ["0100007F:1538"]
-
-
-def test_limits_end_it_and_are_named(bench: Bench) -> None:
-    process = bench.start(["python3", "-S", "-c", "x = [bytearray(8 << 20) for _ in range(40)]"])
-    assert process.wait(TIMEOUT) == -signal.SIGKILL
-    wait_until(lambda: any("memory" in hit.limit for hit in bench.of(LimitHit)), "the limit's name")
 
 
 def test_an_image_that_is_not_there_is_refused_with_what_to_do(run: RunFolder) -> None:

@@ -24,8 +24,9 @@ TIMEOUT = 20.0
 class Bench:
     """Starts small programs as services and reads back what was recorded."""
 
-    def __init__(self, services: Services, folder: Path) -> None:
+    def __init__(self, services: Services, folder: Path, interpreter: str = sys.executable) -> None:
         self.services = services
+        self.interpreter = interpreter
         self.folder = folder
         self.recorder = Recorder(Clock())
         self.noted: list[int] = []
@@ -55,7 +56,7 @@ class Bench:
         return self.start(["/bin/sh", "-c", script], name)
 
     def python(self, script: str, name: str = "worker-A") -> ServiceProcess:
-        return self.start([sys.executable, "-S", "-c", script], name)
+        return self.start([self.interpreter, "-S", "-c", script], name)
 
     def of(self, kind: type[E]) -> list[E]:
         return [event for event in self.recorder.events() if isinstance(event, kind)]
