@@ -128,9 +128,10 @@ bench: $(DEV) ## Time whole grades, and the wire, and say where the seconds go
 bench-races: $(BENCH) ## Compare three ways of finding races (long; RUNS='1 2 1' for less)
 	@$(BIN)/python -m tests.bench.bench_races $(if $(RUNS),--runs $(RUNS)) --output $(REPORTS)/races.md
 
-zoo: $(DEV) ## Grade the zoo, write the detection matrix (long; ENTRIES='a b', FRESH=1, WHOLE=1, JOBS=n)
+zoo: $(DEV) ## Grade the zoo, write the detection matrix (long; ENTRIES='a b', FRESH=1, WHOLE=1, LEVEL=…)
 	@$(BIN)/python -m tests.zoo.run $(ENTRIES) $(if $(CHECKS),--checks $(CHECKS)) $(if $(JOBS),--jobs $(JOBS)) \
-	    $(if $(FRESH),--fresh) $(if $(WHOLE),--whole) --output $(REPORTS)/zoo
+	    $(if $(FRESH),--fresh) $(if $(WHOLE),--whole) $(if $(LEVEL),--isolation $(LEVEL)) \
+	    $(if $(SERVICE_IMAGE),--image $(SERVICE_IMAGE)) --output $(REPORTS)/zoo
 
 flaky: $(DEV) ## Grade again and again on busy cores (long; RUNS=n, ENTRIES='a b', CHECKS='…')
 	@$(BIN)/python -m tests.zoo.flaky $(if $(RUNS),--runs $(RUNS)) $(if $(ENTRIES),--entries $(ENTRIES)) \
@@ -138,7 +139,7 @@ flaky: $(DEV) ## Grade again and again on busy cores (long; RUNS=n, ENTRIES='a b
 
 hostile: $(DEV) ## Run the attacks at every level offered here, write the table (long; NAMES='a b', LEVELS=…)
 	@$(BIN)/python -m tests.zoo.run_hostile $(NAMES) $(if $(LEVELS),--levels $(LEVELS)) \
-	    $(if $(IMAGE),--image $(IMAGE)) --output $(REPORTS)/hostile
+	    $(if $(SERVICE_IMAGE),--image $(SERVICE_IMAGE)) --output $(REPORTS)/hostile
 
 mutants: $(MUTANTS) ## Make small faults in the grader itself; the tests must notice (long; SAMPLE=n)
 	@$(BIN)/python -m tests.mutants.run $(GROUPS) $(if $(SAMPLE),--sample $(SAMPLE)) --output $(REPORTS)/mutants

@@ -52,18 +52,25 @@ class Cancelled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """How to grade: all checks if none is named; ``scenarios`` at a time as the grader chooses if None."""
+    """How to grade: all checks if none is named; ``scenarios`` at a time as the grader chooses if None.
+
+    ``isolation`` is the level (empty: as the grader chooses), ``image`` what services run in at the level container.
+    """
 
     checks: tuple[str, ...] = ()
     scenarios: int | None = None
     longest: float = LONGEST
+    isolation: str = ""
+    image: str = ""
 
     def arguments(self, folder: Path, output: Path) -> list[str]:
         """The grader's command line."""
         command = [sys.executable, "-m", "grader", "grade", str(folder), "--postgres", "embedded"]
         jobs = ["--jobs", str(self.scenarios)] if self.scenarios else []
+        level = ["--isolation", self.isolation] if self.isolation else []
+        image = ["--service-image", self.image] if self.image else []
         only = ["--only", *self.checks] if self.checks else []
-        return [*command, "--output", str(output), *jobs, *only]
+        return [*command, "--output", str(output), *jobs, *level, *image, *only]
 
 
 @dataclass(slots=True)
@@ -186,7 +193,8 @@ def _files(path: Path) -> Iterator[Path]:
 
 def key_of(made: Path, grader: str, call: Call) -> str:
     """What a result is kept under. ``made`` is the submission, ``grader`` the hash of the grader."""
-    text = "\n".join((folder_hash(made), grader, str(call.scenarios), *sorted(call.checks)))
+    how = (str(call.scenarios), call.isolation, call.image)
+    text = "\n".join((folder_hash(made), grader, *how, *sorted(call.checks)))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -29,6 +29,7 @@ from grader.commands.ending import Ended, ended_by_signals
 from grader.errors import BadCall
 from grader.report import Look
 from grader.report.files import write_atomically
+from tests.zoo.attacks import LEVELS
 from tests.zoo.grading import Call, Processes, graded, grader_hash, named, subjects
 from tests.zoo.matrix import Column, Graded, Kind, Matrix, Subject, columns_of, compare, to_json, told
 from tests.zoo.reach import Base, base_of
@@ -157,7 +158,7 @@ def zoo(options: argparse.Namespace, console: Console) -> int:
     checks = select(all_checks(), only=options.checks)
     columns = columns_of(checks)
     only = tuple(check.id for check in checks) if options.checks else ()
-    call = Call(checks=only, scenarios=options.scenarios, longest=options.longest)
+    call = Call(only, options.scenarios, options.longest, options.isolation, options.image)
     before = grader_hash()
     start = time.monotonic()
 
@@ -242,6 +243,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--scenarios", type=positive, metavar="N", help="scenarios at a time in each grade (default: the grader's)"
+    )
+    parser.add_argument(
+        "--isolation",
+        choices=LEVELS,
+        default="",
+        metavar="LEVEL",
+        help=f"one of {', '.join(LEVELS)} (default: auto)",
+    )
+    parser.add_argument(
+        "--image", default="", metavar="IMAGE", help="what services run in, for the level container"
     )
     parser.add_argument("--checks", nargs="+", default=(), metavar="ID", help="these checks alone")
     parser.add_argument(
