@@ -72,6 +72,9 @@ def recovers_what_a_killed_worker_left(history: History) -> Judgement:
     proof = [*life(story), Evidence(killed.at, f"SIGKILL while task {story.task} is in hand", victim)]
     proof.sort(key=lambda e: e.at)
     if not story.completions:
+        left, sign = history.exited(killed.detail["other"]), story.last_sign_of_life(victim, killed.at + 1)
+        if left is not None and sign is not None and left.at < sign + TIMEOUT:
+            need(None, f"{left.service} had ended by itself before the task was due")
         waited = history.gave_up.seconds if history.gave_up else 0
         return broken(
             *proof,
