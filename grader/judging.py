@@ -78,11 +78,13 @@ class Judge:
     def results(self) -> dict[str, CheckResult]:
         """The results that can be said by now, by check id. Pure in what was added."""
         found: dict[str, _Judged] = {}
-        for check in self.checks:
-            judged = self._look_at(check, found)
-            if judged is not None:
-                found[check.id] = judged
-        return {name: judged.result for name, judged in found.items()}
+        known = -1
+        while len(found) > known:  # what explains a check may come after it
+            known = len(found)
+            for check in self.checks:
+                if check.id not in found and (judged := self._look_at(check, found)) is not None:
+                    found[check.id] = judged
+        return {check.id: found[check.id].result for check in self.checks if check.id in found}
 
     def _look_at(self, check: Check, known: Mapping[str, _Judged]) -> _Judged | None:
         selected = {c.id for c in self.checks}

@@ -9,6 +9,7 @@ from grader.checkpoints.durable import AtCommit, maker
 from grader.checkpoints.evidence import ended, life, list_of, moved, said, sent, short, status_words
 from grader.checkpoints.lines import speaks_of_shutdown
 from grader.checkpoints.polling import does_the_work
+from grader.checkpoints.races import shares_the_work
 from grader.checkpoints.unfinished import why_gone, why_still_there
 from grader.checkpoints.worker import LAB, A, processes, starts
 from grader.declare import check, scenario
@@ -166,7 +167,7 @@ def _states(stories: Sequence[Story], at: float) -> str:
     points=3,
     on=(sigterm_mid_task, sigterm_between_tasks),
     after=processes,
-    explained_by=does_the_work,
+    explained_by=(does_the_work, shares_the_work),
     hint="Look at the flag right before the statement that claims.",
     read=f"{LAB}#graceful-shutdown",
 )

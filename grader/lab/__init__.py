@@ -315,15 +315,15 @@ class Lab:
         if not fine:
             self.wait_until(Condition(needed, lambda _b, _n: False), timeout=0)
 
-    def wait_for_any(self, conditions: Mapping[str, Condition]) -> str:
-        """Wait until one of several conditions holds; its key."""
+    def wait_for_any(self, conditions: Mapping[str, Condition], timeout: float | None = None) -> str:
+        """Wait until one of several conditions holds; its key. ``timeout`` as for ``wait_until``."""
         held: list[str] = []
 
         def holds(board: Board, now: float) -> bool:
             held.extend(key for key, condition in conditions.items() if condition.holds(board, now))
             return bool(held)
 
-        self.wait_until(Condition(" or ".join(c.description for c in conditions.values()), holds))
+        self.wait_until(Condition(" or ".join(c.description for c in conditions.values()), holds), timeout)
         return held[0]
 
     def _limit(self, timeout: float | None) -> float:

@@ -203,6 +203,18 @@ class ScenarioDatabase:
         """Set every task to ``completed``, with triggers asleep: nobody looks for it any more."""
         self._update_asleep(sql.SQL("status = 'completed'"), [], None)
 
+    def finish_waiting(self, tasks: Sequence[str]) -> None:
+        """Set those of these tasks that are pending, and that nobody has locked, to ``completed``, triggers asleep."""
+        waiting = sql.SQL(
+            "UPDATE ONLY public.tasks AS t SET status = 'completed' WHERE {0} = ANY (ARRAY(SELECT {0} FROM ONLY"
+            " public.tasks AS t WHERE {1} AND t.status = 'pending' FOR UPDATE SKIP LOCKED))"
+        ).format(_ID, _THESE)
+        with self._speaking("the tasks cannot be changed"):
+            author = self._session(self._roles.author)
+            with author.transaction():
+                author.execute("SET LOCAL session_replication_role = replica")
+                author.execute(waiting, [list(tasks)])
+
     def set_values(self, task: str, values: Mapping[str, Json]) -> None:
         """Give columns of a row the values that another row had (as ``tasks`` shows them), with triggers asleep."""
         names = [c.name for c in self._table.columns if c.name in values and not c.is_generated]

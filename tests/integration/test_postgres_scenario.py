@@ -69,6 +69,18 @@ def test_ageing_moves_all_moments_of_the_named_rows_alone(database: ScenarioData
         assert (moment(after[task], "created_at") - moment(last[task], "created_at")).total_seconds() == 10
 
 
+def test_what_waits_and_is_in_nobodys_hands_is_finished_by_the_grader(database: ScenarioDatabase) -> None:
+    free, held, working, other = database.insert_tasks(
+        [{"title": "free"}, {"title": "held"}, {"title": "working", "status": "processing"}, {"title": "other"}]
+    )
+    database.read_changes()
+    with database.hold_row(held):
+        database.finish_waiting([free, held, working])
+    statuses = {task: row["status"] for task, row in database.tasks().items()}
+    assert statuses == {free: "completed", held: "pending", working: "processing", other: "pending"}
+    assert [(change.task, change.by_grader) for change in database.read_changes()] == [(free, True)]
+
+
 def test_rewritten_rows_lie_behind_the_others_in_the_given_order(
     database: ScenarioDatabase, service: psycopg.Connection[Any]
 ) -> None:

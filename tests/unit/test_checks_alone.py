@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from graphlib import TopologicalSorter
 
 import pytest
 
@@ -41,6 +42,11 @@ def test_every_check_comes_after_those_that_it_builds_on() -> None:
     for check in CHECKS:
         assert {before.id for before in check.after} <= seen, check.id
         seen.add(check.id)
+
+
+def test_no_check_waits_for_itself_to_be_explained() -> None:
+    needs = {check.id: [other.id for other in (*check.after, *check.explained_by)] for check in CHECKS}
+    assert tuple(TopologicalSorter(needs).static_order())  # raises CycleError
 
 
 def test_scenario_names_are_unique() -> None:

@@ -148,6 +148,16 @@ def test_what_could_not_be_judged_for_a_fault_of_the_submission_is_skipped_and_n
     assert (result.verdict, result.reason) == (Verdict.SKIPPED, "builds on 2.fails, which failed")
 
 
+def test_what_explains_a_check_may_come_after_it() -> None:
+    later = declared("3b.later", broken(expected="this", observed="that"), on=second)
+    unclear = declared("3a.unclear", None, explained_by=(later,))
+    takes = {"first": [Take(EMPTY, 1)], "second": [Take(EMPTY, 1)]}
+    found = Judge((unclear, later), takes).results()
+    assert list(found) == ["3a.unclear", "3b.later"]
+    assert found["3a.unclear"].reason == "builds on 3b.later, which failed"
+    assert Judge((unclear, later), {"first": [Take(EMPTY, 1)]}).results() == {}
+
+
 def test_a_check_that_can_be_judged_alone_is_judged_whatever_else_failed() -> None:
     clear = declared("3a.clear", None, explained_by=(FAILS,))
     assert results(FAILS, clear, first=[Take(SEEN, 1)])["3a.clear"] == (Verdict.PASS, 2)
