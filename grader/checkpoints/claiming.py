@@ -170,8 +170,8 @@ def claims_atomically(history: History) -> Judgement:
             need(None, "no worker claimed the task")
     cut = history.moment("cut-off")
     if cut is not None:
-        left = [c for c in history.story(cut.detail["task"]).changes if c.row.backend_pid == cut.detail["pid"]]
-        if left:
+        its_own = [c for c in history.story(cut.detail["task"]).changes if c.row.backend_pid == cut.detail["pid"]]
+        if left := [c for c in its_own if c.after("status") != "pending"]:
             return broken(
                 *[moved(c) for c in left],
                 expected="a claim that is cut off before its COMMIT leaves the task pending",
