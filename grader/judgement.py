@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -44,6 +44,27 @@ def need(value: T | None, reason: str) -> T:
     if value is None:
         raise NotObserved(reason)
     return value
+
+
+def together(parts: Iterable[Callable[[], Judgement]]) -> list[Judgement]:
+    """What each part of a check says; the first broken one alone, where there is one, whatever the others lack.
+
+    Raises the first NotObserved of a part when none is broken.
+    """
+    found: list[Judgement] = []
+    doubts: list[NotObserved] = []
+    for part in parts:
+        try:
+            judgement = part()
+        except NotObserved as doubt:
+            doubts.append(doubt)
+            continue
+        if judgement.verdict is Verdict.FAIL:
+            return [judgement]
+        found.append(judgement)
+    if doubts:
+        raise doubts[0]
+    return found
 
 
 def holds(

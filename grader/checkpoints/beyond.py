@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
 
 from grader.checkpoints.durable import AtChange, maker
 from grader.checkpoints.evidence import ended, life, list_of, moved, said, short
@@ -17,7 +18,7 @@ from grader.history.board import Board
 from grader.history.events import Moment
 from grader.history.tasks import Change, Story
 from grader.history.timeline import History
-from grader.judgement import Judgement, broken, holds, need
+from grader.judgement import Judgement, broken, holds, need, together
 from grader.lab import Condition, Lab, Task, Worker, any_of
 from grader.model import Evidence, Verdict
 from grader.wire import Hold
@@ -124,10 +125,9 @@ def sleeper_changes_nothing(history: History) -> Judgement:
     it does not know that its task is somebody else's by now.
     """
     need(history.moment("stopped"), "no worker had a task in hand")
-    results = [_after_sleep(history, stopped) for stopped in history.moments("stopped")]
-    for result in results:
-        if result.verdict is not Verdict.PASS:
-            return result
+    results = together(partial(_after_sleep, history, stopped) for stopped in history.moments("stopped"))
+    if results[0].verdict is Verdict.FAIL:
+        return results[0]
     need(history.moment("slept-twice"), "the scenario came to no end")
     was_taken = any(woken.detail["taken_over"] for woken in history.moments("woken"))
     if was_taken and len(results) < 2:
@@ -141,7 +141,6 @@ def sleeper_changes_nothing(history: History) -> Judgement:
 def _after_sleep(history: History, stopped: Moment) -> Judgement:
     story = history.story(stopped.detail["task"])
     woken = need(_moment_of(history, "woken", story), "the sleeper was not woken")
-    awake = need(_moment_of(history, "awake-again", story), "the task was never completed")
     service, sql = stopped.detail["service"], stopped.detail["sql"]
     what = "" if sql is None else f", “{short(sql, 90)}” held on its way"
     aged = "; its times moved past the timeout" if stopped.detail["aged"] else ""
@@ -151,12 +150,16 @@ def _after_sleep(history: History, stopped: Moment) -> Judgement:
     ]
     proof = sorted([*life(story), *marks], key=lambda e: e.at)
     takeover = [c for c in story.claims if c.service != service and stopped.at < c.at]
-    if not woken.detail["taken_over"]:
+    taken_over = woken.detail["taken_over"]
+    done = story.completions[:1]
+    if not takeover and any(c.service == service and (taken_over or c.committed_at < woken.at) for c in done):
+        need(None, "the task was done before the worker slept")
+    if not taken_over:
+        if takeover:
+            need(None, "the task was taken over only when the sleeper was awake again")
         if len(story.completions) == 1:
             return holds("no takeover was possible while the sleeper lived; completed once after it woke", *proof)
         need(None, "nobody took the task over")
-    if not takeover and story.completions[0].service == service:
-        need(None, "the task was done before the worker slept")
     late = [c for c in story.changes if c.service == service and c.at > woken.at]
     if late and not _abandoned_again(story, service, late[0]):
         return broken(
@@ -169,6 +172,7 @@ def _after_sleep(history: History, stopped: Moment) -> Judgement:
             else "Looking who owns the task is not enough: somebody may take it between the look and the UPDATE. "
             "Put what must still hold into the WHERE of the UPDATE itself, and look at its row count.",
         )
+    awake = need(_moment_of(history, "awake-again", story), "the task was never completed")
     if not awake.detail["seen"]:
         need(None, "the sleeper was not seen to go on after it was woken")
     return holds("it woke up, and left the task to the one that took it over", *proof)
@@ -243,7 +247,7 @@ def comes_through_a_restart(history: History) -> Judgement:
                 observed=f"{used:.1f} s of CPU time in {time:.1f} s",
             )
     lost = [s for s in history.stories.values() if s.status != "completed"]
-    if lost or not history.moment("came-through"):
+    if lost:
         waited = history.gave_up.seconds if history.gave_up else 0
         words = list_of(f"task {s.task} {s.status}" for s in lost)
         return broken(
@@ -252,6 +256,7 @@ def comes_through_a_restart(history: History) -> Judgement:
             expected="every task completed after the database is back",
             observed=f"{waited:.0f} s later: {words}",
         )
+    need(history.moment("came-through"), "the second outage did not come about")
     return holds("two outages, two tasks completed", *[e for s in history.stories.values() for e in life(s)])
 
 
@@ -303,23 +308,27 @@ def keeps_long_tasks(history: History) -> Judgement:
     workers. A worker that shows that it lives needs neither compromise.
     """
     at_work = need(history.moment("at-work"), "no worker had a task in hand")
-    for task in (at_work.detail["told"], at_work.detail["other"]):
-        story = history.story(task)
-        holders = list(dict.fromkeys(c.service for c in story.claims))
-        if len(holders) > 1 or len(story.completions) > 1 or "pending" in story.statuses[1:]:
-            _need_time_for_signs_of_life(history, story)
-            draining = " while it finished after SIGTERM" if task == at_work.detail["told"] else ""
-            return broken(
-                *life(story),
-                expected=f"task {task} stays with {holders[0] if holders else 'its worker'}{draining}",
-                observed=f"it was taken from a worker that was alive and at work{draining}",
-            )
-        if not story.completions:
-            need(None, f"task {task} was not completed in time")
-    return holds(
-        "two tasks that took more than twice the timeout, each done by one worker",
-        *life(history.story(at_work.detail["told"])),
-    )
+    told, other = (history.story(at_work.detail[which]) for which in ("told", "other"))
+    draining = " while it finished after SIGTERM"
+    results = together((partial(_is_kept, history, told, draining), partial(_is_kept, history, other)))
+    if results[0].verdict is Verdict.FAIL:
+        return results[0]
+    return holds("two tasks that took more than twice the timeout, each done by one worker", *life(told))
+
+
+def _is_kept(history: History, story: Story, when: str = "") -> Judgement:
+    """Whether a task stayed with the one worker that took it. ``when`` says more of that moment, in words."""
+    holders = list(dict.fromkeys(c.service for c in story.claims))
+    if len(holders) > 1 or len(story.completions) > 1 or "pending" in story.statuses[1:]:
+        _need_time_for_signs_of_life(history, story)
+        return broken(
+            *life(story),
+            expected=f"task {story.task} stays with {holders[0] if holders else 'its worker'}{when}",
+            observed=f"it was taken from a worker that was alive and at work{when}",
+        )
+    if not story.completions:
+        need(None, f"task {story.task} was not completed in time")
+    return holds("kept")
 
 
 def _need_time_for_signs_of_life(history: History, story: Story) -> None:
@@ -330,9 +339,9 @@ def _need_time_for_signs_of_life(history: History, story: Story) -> None:
     taken = next((c for c in story.changes if c.at > story.claims[0].at and c.service != holder), None)
     if taken is None:
         return
-    last = story.last_sign_of_life(str(holder), taken.at) or story.claims[0].at
+    last = need(story.last_sign_of_life(str(holder), taken.at), f"{holder} never touched the task")
     stalled = history.stalled_between(last, taken.at)
-    if stalled > MOST_STALLED * LONG_TIMEOUT:
+    if stalled > MOST_STALLED * LONG_TIMEOUT * min(history.patience, MOST_TIMES_LONGER):
         need(None, f"the machine stood still for {stalled:.1f} s, in which {holder} could not show that it lives")
 
 
@@ -364,15 +373,15 @@ def knows_email(history: History) -> Judgement:
 
     A queue for one kind of task gets a second kind soon. Adding one should not mean to touch the loop that claims.
     """
-    moment = need(history.moment("email"), "the plain task was not completed")
-    detail = moment.detail
+    detail = need(history.moment("email"), "the plain task was not completed").detail
     story = history.story(detail["task"])
     if not story.completions:
         return broken(*life(story), expected="the email task completed", observed=f"it is {story.status}")
     names = (detail["plain"], detail["plain_title"], detail["task"], detail["title"])
     log = history.log(A)
     # Whatever reached the grader late is a plain task's line all the same if it names that one.
-    plain = [n for n in log if n.at < moment.at or is_about(n.text, detail["plain"])]
+    inserted = story.changes[0].at
+    plain = [n for n in log if n.at < inserted or is_about(n.text, detail["plain"])]
     usual = {form(n.text, *names) for n in plain}
     own = [
         n
@@ -383,7 +392,7 @@ def knows_email(history: History) -> Judgement:
     ]
     if not own:
         return broken(
-            *[said(n) for n in log if n.at >= moment.at][:5],
+            *[said(n) for n in log if n.at >= inserted][:5],
             expected="a log line for the email that a plain task does not have",
             observed="the same lines as for a plain task",
         )

@@ -63,6 +63,8 @@ def shares_the_work(history: History) -> Judgement:
 def _overlap(history: History) -> Judgement:
     spans: dict[str, list[tuple[float, float]]] = {"worker-A": [], "worker-B": []}
     for story in history.stories.values():
+        if not story.completions:  # it was inserted so
+            continue
         done = story.completions[0]
         claimed = story.claims[0].at if story.claims else done.at
         spans.setdefault(str(done.service), []).append((claimed, done.at))

@@ -1,0 +1,227 @@
+"""3b.two-workers and 3b.assigned-worker, from literal histories."""
+
+from __future__ import annotations
+
+import pytest
+
+from grader.checkpoints import all_checks
+from grader.judgement import Judgement, NotObserved
+from grader.model import Evidence, Verdict
+from tests.unit.histories import Story
+
+CHECKS = {check.id: check for check in all_checks()}
+PASS, FAIL = Verdict.PASS, Verdict.FAIL
+A, B, C = "worker-A", "worker-B", "worker-C"
+
+
+def judged(check: str, story: Story) -> Judgement:
+    return CHECKS[check].judge(story.history())
+
+
+def reason(check: str, story: Story) -> str:
+    """Why it cannot be judged."""
+    with pytest.raises(NotObserved) as raised:
+        judged(check, story)
+    return str(raised.value)
+
+
+# ---------------------------------------------------------------- 3b.two-workers
+
+
+def two() -> Story:
+    return Story().start(A).start(B).note("twenty-tasks", 1.0, tasks=["1", "2"])
+
+
+def works(story: Story, task: str, by: str, start: float, end: float) -> Story:
+    return story.insert(task, 1.0).claim(task, start, by).complete(task, end, by)
+
+
+def shared() -> Story:
+    """A does two tasks and B one, at the same time."""
+    return works(works(works(two(), "1", A, 2.0, 3.0), "2", B, 2.0, 3.0), "3", A, 3.0, 4.0)
+
+
+def test_two_workers_at_work_at_the_same_time_pass_with_how_many_each_completed() -> None:
+    judgement = judged("3b.two-workers", shared())
+    assert judgement.verdict is PASS
+    assert judgement.observed == "worker-A 2, worker-B 1, at the same time, no task twice"
+
+
+def test_workers_that_did_not_come_to_their_first_polls_say_nothing() -> None:
+    story = Story().start(A).start(B).exit(A, 0.5, 1)
+    assert reason("3b.two-workers", story) == "the two workers did not come to their first polls"
+
+
+@pytest.mark.parametrize("name", [A, B])
+def test_a_worker_that_ends_by_itself_fails(name: str) -> None:
+    judgement = judged("3b.two-workers", shared().exit(name, 5.0))
+    assert (judgement.verdict, judgement.expected) == (FAIL, "two workers side by side")
+    assert judgement.observed == f"{name} ended by itself"
+
+
+def test_workers_that_the_grader_ends_did_not_end_by_themselves() -> None:
+    story = shared().note("scenario-over", 5.0).exit(A, 5.1).exit(B, 5.1)
+    assert judged("3b.two-workers", story).verdict is PASS
+
+
+def test_a_task_that_two_workers_claim_fails_with_its_life() -> None:
+    story = works(shared(), "4", A, 4.0, 5.0).insert("5", 1.0).claim("5", 4.0, B).claim("5", 4.125, A)
+    judgement = judged("3b.two-workers", story.complete("5", 5.0, B).update("5", 5.125, A, status="completed"))
+    assert (judgement.verdict, judgement.expected) == (FAIL, "each task claimed by one worker")
+    assert judgement.observed == "task 5 was claimed by worker-B and again by worker-A"
+    assert [(line.at, line.service) for line in judgement.evidence] == [
+        (1.0, None),
+        (4.0, B),
+        (4.125, A),
+        (5.0, B),
+    ]
+
+
+def test_of_several_tasks_that_two_workers_claim_the_first_is_told() -> None:
+    story = shared()
+    for task, first, second in (("4", A, B), ("5", B, A)):
+        story.insert(task, 1.0).claim(task, 4.0, first).claim(task, 4.125, second).complete(task, 5.0, second)
+    judgement = judged("3b.two-workers", story)
+    assert judgement.observed == "task 4 was claimed by worker-A and again by worker-B"
+    assert {line.text[:6] for line in judgement.evidence} == {"task 4"}
+
+
+def test_a_task_that_is_claimed_once_and_completed_by_two_fails_with_its_life() -> None:
+    judgement = judged("3b.two-workers", shared().update("2", 3.5, A, status="completed", assigned_worker="id"))
+    assert (judgement.verdict, judgement.expected) == (FAIL, "one completion")
+    assert judgement.observed == "task 2 completed twice"
+    assert [(line.at, line.service) for line in judgement.evidence] == [(1.0, None), (2.0, B), (3.0, B), (3.5, A)]
+
+
+def test_of_several_tasks_that_two_complete_the_first_is_told() -> None:
+    story = shared().update("1", 3.5, B, status="completed").update("2", 3.5, A, status="completed")
+    judgement = judged("3b.two-workers", story)
+    assert judgement.observed == "task 1 completed twice"
+    assert {line.text[:6] for line in judgement.evidence} == {"task 1"}
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [(["4"], "4"), (["4", "5", "6", "7", "8", "9"], "4, 5, 6, 7, 8 and 1 more")],
+)
+def test_tasks_that_are_not_completed_fail_by_name(left: list[str], words: str) -> None:
+    story = shared()
+    for task in left:
+        story.insert(task, 1.0).claim(task, 4.0, A)
+    judgement = judged("3b.two-workers", story)
+    assert (judgement.verdict, judgement.expected) == (FAIL, "20 tasks completed")
+    assert judgement.observed == f"not completed: {words}"
+
+
+def test_a_task_that_failed_is_not_completed() -> None:
+    story = shared().insert("4", 1.0).claim("4", 4.0, A).update("4", 5.0, A, status="failed")
+    assert judged("3b.two-workers", story).observed == "not completed: 4"
+
+
+@pytest.mark.parametrize(("by", "words"), [(A, "worker-A 2, worker-B 0"), (B, "worker-A 0, worker-B 2")])
+def test_one_worker_that_does_everything_fails_with_what_to_claim(by: str, words: str) -> None:
+    judgement = judged("3b.two-workers", works(works(two(), "1", by, 2.0, 3.0), "2", by, 3.0, 4.0))
+    assert (judgement.verdict, judgement.expected) == (FAIL, "both workers complete tasks")
+    assert judgement.observed == words
+    assert (
+        judgement.hint == "One worker claimed everything. Claim a single row, and the next one after that is done."
+    )
+
+
+def test_what_is_completed_around_the_wire_is_the_work_of_neither() -> None:
+    story = works(two(), "1", A, 2.0, 3.0).insert("2", 1.0).complete("2", 2.5, C)
+    judgement = judged("3b.two-workers", story)
+    assert (judgement.verdict, judgement.observed) == (FAIL, "worker-A 1, worker-B 0, unknown 1")
+
+
+@pytest.mark.parametrize(("first", "second"), [(A, B), (B, A)])
+@pytest.mark.parametrize(("begins", "verdict"), [(2.875, PASS), (3.0, FAIL), (3.5, FAIL)])
+def test_two_workers_are_at_work_at_the_same_time_when_one_begins_before_the_other_has_ended(
+    first: str, second: str, begins: float, verdict: Verdict
+) -> None:
+    story = works(works(two(), "1", first, 2.0, 3.0), "2", second, begins, 4.0)
+    assert judged("3b.two-workers", story).verdict is verdict
+
+
+@pytest.mark.parametrize(("outer", "inner"), [(A, B), (B, A)])
+def test_a_worker_that_begins_and_ends_while_the_other_one_works_is_at_work_at_the_same_time(
+    outer: str, inner: str
+) -> None:
+    story = works(works(two(), "1", outer, 2.0, 5.0), "2", inner, 3.0, 4.0)
+    assert judged("3b.two-workers", story).verdict is PASS
+
+
+def test_workers_that_keep_each_other_out_fail_with_how_many_each_completed() -> None:
+    story = two()
+    for number in range(4):
+        works(story, str(number), B if number == 1 else A, 2.0 + number, 3.0 + number)
+    judgement = judged("3b.two-workers", story)
+    assert (judgement.verdict, judgement.expected) == (FAIL, "both at work at the same time")
+    assert judgement.observed == "one after the other (worker-A 3, worker-B 1)"
+    assert judgement.hint == "While one worker works, its transaction or lock keeps the other one out."
+
+
+def test_one_time_at_which_both_are_at_work_is_enough() -> None:
+    story = works(works(two(), "1", A, 2.0, 3.0), "2", B, 4.0, 5.0)
+    assert judged("3b.two-workers", works(story, "3", A, 4.5, 5.5)).verdict is PASS
+
+
+@pytest.mark.parametrize(("at", "verdict"), [(2.0, FAIL), (2.5, PASS), (3.0, FAIL)])
+def test_a_completion_without_a_claim_counts_at_its_moment(at: float, verdict: Verdict) -> None:
+    story = works(two(), "1", A, 2.0, 3.0).insert("2", 1.0).complete("2", at, B)
+    assert judged("3b.two-workers", story).verdict is verdict
+
+
+def test_work_on_a_task_begins_with_its_first_claim() -> None:
+    story = two().insert("1", 1.0).claim("1", 2.0, A).update("1", 3.0, A, status="pending")
+    story.claim("1", 5.0, A).complete("1", 6.0, A)
+    assert judged("3b.two-workers", works(story, "2", B, 2.25, 2.75)).verdict is PASS
+
+
+# ---------------------------------------------------------------- 3b.assigned-worker
+
+
+@pytest.mark.parametrize(
+    ("ids", "words"),
+    [
+        (("the-second", "the-first"), "the-first, the-second"),
+        (("the-third", "the-second", "the-first"), "the-first, the-second, the-third"),
+        (("the-second", "the-first", "the-second"), "the-first, the-second"),
+    ],
+)
+def test_workers_that_write_their_own_ids_pass_with_each_of_them_in_order(
+    ids: tuple[str, ...], words: str
+) -> None:
+    story = Story()
+    for name, own in zip((A, B, C), ids, strict=False):
+        story.start(name, WORKER_ID=own).insert(name, 1.0).claim(name, 2.0, name, own)
+    judgement = judged("3b.assigned-worker", story)
+    assert (judgement.verdict, judgement.observed) == (PASS, words)
+
+
+def test_without_a_claim_no_id_can_be_judged() -> None:
+    assert reason("3b.assigned-worker", two().insert("1", 1.0)) == "no task was claimed"
+
+
+def test_a_claim_with_another_ones_id_fails_with_both_ids() -> None:
+    story = shared().insert("4", 1.0).claim("4", 4.0, B, "id-of-worker-A").complete("4", 5.0, B)
+    judgement = judged("3b.assigned-worker", story)
+    assert (judgement.verdict, judgement.expected) == (FAIL, "assigned_worker id-of-worker-B")
+    assert judgement.observed == "assigned_worker id-of-worker-A, claimed by worker-B"
+    assert judgement.evidence == (
+        Evidence(1.0, "task 4 inserted, pending"),
+        Evidence(4.0, "task 4: pending → processing, assigned_worker id-of-worker-A", B),
+        Evidence(5.0, "task 4: processing → completed", B),
+    )
+
+
+def test_a_claim_that_writes_its_id_by_a_second_statement_fails() -> None:
+    story = shared().insert("4", 1.0).update("4", 4.0, A, status="processing")
+    story.update("4", 4.001, A, assigned_worker="id-of-worker-A").complete("4", 5.0, A)
+    assert judged("3b.assigned-worker", story).observed == "assigned_worker None, claimed by worker-A"
+
+
+def test_of_several_claims_with_a_wrong_id_the_first_one_in_time_is_told() -> None:
+    story = shared().insert("4", 1.0).insert("5", 1.0)
+    story.claim("4", 4.5, A, "four").claim("5", 4.0, A, "five")
+    assert judged("3b.assigned-worker", story).observed == "assigned_worker five, claimed by worker-A"
