@@ -214,9 +214,15 @@ def _takes_no_more_between(history: History) -> Judgement | None:
         Evidence(given.at, "answer given", A),
         *[moved(c.change) for c in late[:6]],
         expected="no claim after a signal that comes while a completion is on its way",
-        observed=f"task {late[0].task} claimed {late[0].at - given.at:.2f} s after the completion was answered",
+        observed=f"task {late[0].task} claimed {_after(late[0].at, given.at, signal_.at)}",
         hint="Look at the flag between the completion and the next claim, after the completion's answer.",
     )
+
+
+def _after(at: float, given: float, signal_: float) -> str:
+    if at < given:
+        return f"{at - signal_:.2f} s after the signal"
+    return f"{at - given:.2f} s after the completion was answered"
 
 
 def _under_way(history: History, signal_: SignalSent) -> int:
@@ -332,10 +338,18 @@ def exits_cleanly(history: History, twice: History) -> Judgement:
     What a worker leaves behind outlives it: connections count against the server's limit until it notices, child
     processes go on working, and an impatient second signal must not undo a patient first one.
     """
-    need(history.signal("SIGTERM"), "the worker never had a task in hand")
+    signal_ = need(history.signal("SIGTERM"), "the worker never had a task in hand")
     exit_ = history.exited(A)
     if exit_ is None:
-        return broken(expected="an exit after SIGTERM", observed="still running")
+        need(history.gave_up, "the scenario came to no end")
+        return broken(sent(signal_), expected="an exit after SIGTERM", observed="still running")
+    children = [c for h in (history, twice) for c in h.of(ChildrenLeft) if c.service == A]
+    if children:
+        return broken(
+            expected="no process left behind",
+            observed=f"still alive: {list_of(children[0].commands)}",
+            hint="If the command is a shell script, let it exec the worker.",
+        )
     torn = [c for c in history.connections if c.service == A and c.ready and c.closed_by != "terminate"]
     if torn:
         return broken(
@@ -344,17 +358,8 @@ def exits_cleanly(history: History, twice: History) -> Judgement:
             observed=f"{len(torn)} connection{'s' * (len(torn) > 1)} just dropped",
             hint="Call close() on the connection (or leave its with block) before the process ends.",
         )
-    children = [c for h in (history, twice) for c in h.of(ChildrenLeft) if c.service == A]
-    if children:
-        return broken(
-            expected="no process left behind",
-            observed=f"still alive: {list_of(children[0].commands)}",
-            hint="If the command is a shell script, let it exec the worker.",
-        )
-    second = need(
-        next((s for s in reversed(twice.of(SignalSent)) if s is not twice.signal("SIGTERM")), None),
-        "the second signal was not sent",
-    )
+    signals = [s for s in twice.of(SignalSent) if s.service == A and s.signal == "SIGTERM"]
+    second = need(signals[1] if len(signals) > 1 else None, "the second signal was not sent")
     exit_again = twice.exited(A)
     stories = [s for s in twice.stories.values() if s.claims]
     stuck = [s for s in stories if s.status == "processing"]

@@ -13,7 +13,7 @@ from grader.checkpoints.evidence import (
 )
 from grader.checkpoints.lines import own_lines
 from grader.declare import check, scenario
-from grader.history.events import ServiceStarted
+from grader.history.events import ConnectionOpened, ServiceExited, ServiceStarted
 from grader.history.recorder import PASSWORD_MARK
 from grader.history.tasks import Change, Story
 from grader.history.timeline import History
@@ -176,6 +176,9 @@ def no_database(lab: Lab) -> None:
 BUSY_SHARE = 0.35
 """A process that uses more than this share of one CPU while it can only wait is in a busy loop."""
 
+TO_END = 0.5
+"""Seconds that a process may take to end, once it has decided to, on a quiet machine."""
+
 BUSY_LINES = 100
 """Lines in the few seconds without a database: so many come only of a busy loop, however slow the machine makes it."""
 
@@ -215,7 +218,7 @@ def copes_without_a_database(history: History, usual: History) -> Judgement:
             expected="a line that says that the database cannot be reached",
             observed="no line but those that come with a database as well" if lines else "silence",
         )
-    if exit_ is not None and back is None:
+    if exit_ is not None and (back is None or _had_given_up(history, exit_, back.at)):
         if exit_.status == 0:
             return broken(ended(exit_), expected="a status other than 0", observed="status 0")
         return holds(f"it said so and ended, {status_words(exit_.status)}", said(lines[-1]))
@@ -234,7 +237,14 @@ def copes_without_a_database(history: History, usual: History) -> Judgement:
             expected="a worker that is still trying finds the database when it is back",
             observed="it ended" if exit_ else f"no poll within {need(history.gave_up, '').seconds:.0f} s",
         )
-    return holds(f"{len(lines)} lines in {need(back, '').at - gone.at:.1f} s, then it connected", said(lines[0]))
+    until = need(back, "it was gone, and how it ended was not seen").at
+    return holds(f"{len(lines)} lines in {until - gone.at:.1f} s, then it connected", said(lines[0]))
+
+
+def _had_given_up(history: History, exit_: ServiceExited, back: float) -> bool:
+    """Whether it was about to end, for want of a database, in the moment in which that came back."""
+    connected = any(c.service == A and c.at >= back for c in history.of(ConnectionOpened))
+    return not connected and exit_.at - back < TO_END * history.patience
 
 
 # ---------------------------------------------------------------- processing

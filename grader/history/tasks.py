@@ -135,11 +135,13 @@ class Story:
 
     @property
     def failures(self) -> tuple[Change, ...]:
-        """Every change by a service that ended an attempt without success: to ``failed``, or back to pending."""
+        """Every change by a service that ended an attempt without success: from processing to failed or pending."""
         return tuple(
             c
             for c in self.changes
-            if c.service is not None and c.status_moved and c.after("status") in ("failed", "pending")
+            if c.service is not None
+            and c.before("status") == "processing"
+            and c.after("status") in ("failed", "pending")
         )
 
     def last_sign_of_life(self, service: str, before: float) -> float | None:

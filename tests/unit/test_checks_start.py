@@ -1,0 +1,589 @@
+"""How a worker starts, works off tasks, fails at one and does without a database, from literal histories."""
+
+from __future__ import annotations
+
+import pytest
+
+from grader.checkpoints import all_checks
+from grader.checkpoints.worker import BAD_SETTINGS
+from grader.history.events import ConnectionOpened, Stalled, UsageSampled, WaitTimedOut
+from grader.history.recorder import PASSWORD_MARK
+from grader.judgement import Judgement, NotObserved
+from grader.model import Verdict
+from tests.unit.histories import Story
+
+PASS, FAIL = Verdict.PASS, Verdict.FAIL
+CHECKS = {check.id: check for check in all_checks()}
+A, B = "worker-A", "worker-B"
+POLL = "SELECT id FROM tasks WHERE status = 'pending'"
+
+
+def judged(check: str, *stories: Story) -> Judgement:
+    return CHECKS[check].judge(*(story.history() for story in stories))
+
+
+def told(judgement: Judgement) -> list[tuple[float, str]]:
+    return [(round(line.at, 3), line.text) for line in judgement.evidence]
+
+
+def gave_up(seconds: float) -> WaitTimedOut:
+    return WaitTimedOut(at=20.0, waited_for="worker-A to look for tasks", seconds=seconds)
+
+
+def chatting(story: Story, count: int, since: float) -> Story:
+    """So many numbered lines, one each hundredth of a second."""
+    for number in range(1, count + 1):
+        story.log(A, since + number / 100, f"line {'abcdefghij'[number % 10]}")
+    return story
+
+
+# ---------------------------------------------------------------- 3a.starts
+
+
+SHOWN = {
+    "no-url": "DATABASE_URL missing",
+    "bad-url": "DATABASE_URL that is no URL",
+    "poll-word": "WORKER_POLL_INTERVAL=abc",
+    "poll-zero": "WORKER_POLL_INTERVAL=0s",
+    "poll-negative": "WORKER_POLL_INTERVAL=-1",
+    "duration-word": "WORKER_TASK_DURATION=soon",
+    "stuck-zero": "WORKER_STUCK_TIMEOUT=0s",
+}
+"""What the expectation calls each bad setting."""
+
+
+def polling() -> Story:
+    """Started at 1, its first poll at 1.5; what it sends before prepares its connection."""
+    return Story().start(A, 1.0).step(A, 1.1, "SET TIME ZONE 'UTC'").step(A, 1.5, POLL).step(A, 2.5, POLL)
+
+
+def refusing(
+    *other: str, status: int | None = None, lines: tuple[str, ...] = (), started: tuple[str, ...] = tuple(SHOWN)
+) -> Story:
+    """Each bad setting is refused in order; the ``other`` ones with this status and these lines instead."""
+    story = Story()
+    for name in started:
+        variable, service = BAD_SETTINGS[name][0], f"worker-{name}"
+        value = SHOWN[name].partition("=")[2]
+        story.start(service, **({variable: value} if value else {}))
+        for number, text in enumerate(lines if name in other else (f"{variable} makes no sense",)):
+            story.log(service, 0.3 + number / 100, text)
+        if name not in other:
+            story.exit(service, 0.9, 1)
+        elif status is not None:
+            story.exit(service, 0.9, status)
+    return story
+
+
+def starts(first: Story | None = None, second: Story | None = None) -> Judgement:
+    return judged("3a.starts", first or polling(), second or refusing())
+
+
+def test_a_worker_that_polls_and_refuses_what_makes_no_sense_passes() -> None:
+    judgement = starts()
+    assert judgement.verdict is PASS
+    assert judgement.observed == "polling 0.5 s after its start; 7 bad settings refused"
+
+
+def test_workers_that_were_not_started_say_nothing() -> None:
+    with pytest.raises(NotObserved, match="^the worker was not started$"):
+        starts(Story().start(B).step(B, 0.5, POLL))
+    with pytest.raises(NotObserved, match="^worker-bad-url was not started$"):
+        starts(second=refusing(started=("no-url",)))
+
+
+@pytest.mark.parametrize("looks", [False, True])
+def test_a_worker_that_ends_by_itself_fails_with_whether_it_had_polled(looks: bool) -> None:
+    story = chatting(Story().start(A), 7, 0.3).step(A, 0.4, "BEGIN")
+    judgement = starts((story.step(A, 0.5, POLL) if looks else story).exit(A, 0.9, 3))
+    assert (judgement.verdict, judgement.expected) == (FAIL, "a worker that polls and stays up")
+    assert judgement.observed == f"it ended, status 3, {'after' if looks else 'before'} its first poll"
+    assert (judgement.hint is None) is looks
+    assert looks or "the first TODO of worker_service/" in str(judgement.hint)
+    assert [text for _, text in told(judgement)] == [*[f"log: line {n}" for n in "cdefgh"], "exited, status 3"]
+    assert judgement.spoils is None
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(10.0, "no statement in 10 s"), (None, "no statement in 0 s")])
+def test_a_worker_that_never_polls_fails_with_how_long_was_waited(seconds: float | None, words: str) -> None:
+    story = chatting(Story().start(A), 7, 0.3).step(A, 0.5, "SELECT 1")
+    judgement = starts(story if seconds is None else story.add(gave_up(seconds)))
+    assert (judgement.verdict, judgement.observed) == (FAIL, words)
+    assert judgement.expected == "a poll on the database that DATABASE_URL names"
+    assert "the address in DATABASE_URL" in str(judgement.hint)
+    assert [text for _, text in told(judgement)] == [f"log: line {n}" for n in "cdefgh"]
+    assert judgement.spoils is None
+
+
+def test_what_another_worker_polls_is_no_poll_of_this_one() -> None:
+    assert starts(Story().start(A).start(B).step(B, 0.5, POLL)).observed == "no statement in 0 s"
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_bad_setting_that_is_accepted_fails_and_is_named(name: str) -> None:
+    judgement = starts(second=refusing(name))
+    variable = BAD_SETTINGS[name][0]
+    assert (judgement.verdict, judgement.observed) == (FAIL, "it went on running")
+    assert judgement.expected == f"{SHOWN[name]}: a status other than 0 and one line that names {variable}"
+    assert judgement.spoils == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("status", "lines", "observed"),
+    [
+        (0, ("WORKER_POLL_INTERVAL is no number",), "it ended with status 0"),
+        (-1, ("WORKER_POLL_INTERVAL is no number",), "it was ended by signal 1"),
+        (-9, (), "it was ended by signal 9"),
+        (2, (), "status 2, but no line names WORKER_POLL_INTERVAL"),
+        (2, ("bad setting", "WORKER_POLL is wrong"), "status 2, but no line names WORKER_POLL_INTERVAL"),
+        (1, ("Traceback (most recent call last):", "ValueError: WORKER_POLL_INTERVAL"), "a bare traceback"),
+        (2, ("WORKER_POLL_INTERVAL", "panic: bad"), "a bare traceback"),
+        (2, ("WORKER_POLL_INTERVAL", "goroutine 1 [running]:"), "a bare traceback"),
+        (1, ("WORKER_POLL_INTERVAL", "Error", "    at main (worker.js:7)"), "a bare traceback"),
+    ],
+)
+def test_a_refusal_has_a_status_and_a_line_with_the_name_and_no_traceback(
+    status: int, lines: tuple[str, ...], observed: str
+) -> None:
+    judgement = starts(second=refusing("poll-word", status=status, lines=lines))
+    assert (judgement.verdict, judgement.observed) == (FAIL, observed)
+
+
+@pytest.mark.parametrize("status", [1, 78])
+def test_a_refusal_may_have_any_status_but_zero_and_say_more(status: int) -> None:
+    lines = ("starting", "error: WORKER_POLL_INTERVAL=abc: not a number, look at the log", "bye")
+    assert starts(second=refusing("poll-word", status=status, lines=lines)).verdict is PASS
+
+
+def test_the_first_bad_setting_that_is_not_refused_is_told_with_its_last_six_lines() -> None:
+    lines = tuple(f"line {letter}" for letter in "abcdefgh")
+    judgement = starts(second=refusing("poll-zero", "stuck-zero", status=0, lines=lines))
+    assert str(judgement.expected).startswith("WORKER_POLL_INTERVAL=0s: ")
+    assert [text for _, text in told(judgement)] == [*[f"log: line {n}" for n in "cdefgh"], "exited, status 0"]
+    assert {line.service for line in judgement.evidence} == {"worker-poll-zero"}
+
+
+def test_of_a_worker_that_goes_on_running_only_its_lines_are_shown() -> None:
+    assert told(starts(second=refusing("poll-word", lines=("hello",)))) == [(0.3, "log: hello")]
+
+
+# ---------------------------------------------------------------- 3a.database-down
+
+
+def usual() -> Story:
+    return Story().start(A).log(A, 0.1, "started").step(A, 0.3, POLL)
+
+
+def gone(*lines: str, back: float | None = 3.0) -> Story:
+    """The database is out of reach from 0.1 to 3; the worker writes these lines from 0.2 on."""
+    story = Story().start(A).note("database-gone", 0.1)
+    for number, text in enumerate(lines):
+        story.log(A, 0.2 + number / 1000, text)
+    return story if back is None else story.note("database-back", back)
+
+
+def used(story: Story, cpu_s: float) -> Story:
+    """So much CPU time in two seconds."""
+    return story.add(
+        UsageSampled(at=0.5, service=A, cpu_s=0.5, processes=1),
+        UsageSampled(at=2.5, service=A, cpu_s=0.5 + cpu_s, processes=1),
+    )
+
+
+def copes(first: Story, second: Story | None = None) -> Judgement:
+    return judged("3a.database-down", first, second or usual())
+
+
+def test_a_worker_that_tries_again_until_the_database_is_back_passes() -> None:
+    judgement = copes(used(gone("started", "no database", "no database yet"), 0.1).log(A, 3.2, "connected"))
+    assert (judgement.verdict, judgement.observed) == (PASS, "3 lines in 2.9 s, then it connected")
+    assert told(judgement) == [(0.2, "log: started")]
+
+
+def test_a_worker_without_a_database_has_to_be_seen_and_to_poll_when_there_is_one() -> None:
+    with pytest.raises(NotObserved, match="^the worker was not started$"):
+        copes(Story().start(A).log(A, 0.2, "no database"))
+    with pytest.raises(NotObserved, match="^with a database it does not come as far as a poll either$"):
+        copes(gone("no database"), Story().start(A).step(A, 0.3, "SELECT 1").start(B).step(B, 0.4, POLL))
+
+
+@pytest.mark.parametrize("at", [0.3, 3.5])
+def test_a_password_in_the_log_is_what_matters_whenever_it_is_written(at: float) -> None:
+    story = gone("started").log(A, at, f"cannot reach postgresql://me:{PASSWORD_MARK}@host/lab").exit(A, 4.0, 0)
+    judgement = copes(story)
+    assert (judgement.verdict, judgement.observed) == (FAIL, "the database password was logged")
+    assert judgement.expected == "no password in the log"
+    assert "Log what failed, not the URL" in str(judgement.hint)
+    assert told(judgement) == [(at, f"log: cannot reach postgresql://me:{PASSWORD_MARK}@host/lab")]
+
+
+@pytest.mark.parametrize("at", [3.0, 3.2])
+def test_what_is_said_when_the_database_is_back_is_said_too_late(at: float) -> None:
+    judgement = copes(gone().log(A, at, "the database was away"))
+    assert (judgement.verdict, judgement.observed) == (FAIL, "silence")
+    assert judgement.expected == "a line that says that the database cannot be reached"
+    assert told(judgement) == []
+
+
+def test_lines_that_always_come_are_shown_up_to_four() -> None:
+    story = gone("started", "started 1", "started 2", "started 3", "started 4").log(A, 3.2, "connected")
+    with_database = usual().log(A, 0.2, "started 7")
+    judgement = copes(story, with_database)
+    assert judgement.observed == "no line but those that come with a database as well"
+    assert [text for _, text in told(judgement)] == [f"log: started {number}" for number in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [(1, "it said so and ended, status 1"), (78, "it said so and ended, status 78")]
+)
+def test_a_worker_that_says_so_and_ends_passes(status: int, words: str) -> None:
+    judgement = copes(used(gone("started", "no database", "bye", back=None), 2.0).exit(A, 1.0, status))
+    assert (judgement.verdict, judgement.observed) == (PASS, words)
+    assert told(judgement) == [(0.202, "log: bye")]
+
+
+def test_a_worker_that_ends_as_if_all_were_well_fails() -> None:
+    judgement = copes(gone("no database", back=None).exit(A, 1.0, 0))
+    assert (judgement.verdict, judgement.expected, judgement.observed) == (
+        FAIL,
+        "a status other than 0",
+        "status 0",
+    )
+    assert told(judgement) == [(1.0, "exited, status 0")]
+
+
+@pytest.mark.parametrize(("cpu_s", "verdict"), [(0.69, PASS), (0.71, FAIL)])
+def test_a_worker_that_waits_uses_little_cpu_time(cpu_s: float, verdict: Verdict) -> None:
+    assert copes(used(gone("no database"), cpu_s)).verdict is verdict
+
+
+def test_exactly_the_share_that_is_allowed_is_no_busy_loop() -> None:
+    story = gone("no database").add(
+        UsageSampled(at=0.0, service=A, cpu_s=0.0, processes=1),
+        UsageSampled(at=2.0, service=A, cpu_s=0.7, processes=1),
+    )
+    assert copes(story).verdict is PASS
+
+
+def test_a_busy_loop_is_told_with_its_time_and_its_lines() -> None:
+    judgement = copes(used(gone(*[f"no database, try {n}" for n in range(1, 7)]), 1.5).exit(A, 3.6, 1))
+    assert (judgement.verdict, judgement.observed) == (FAIL, "1.5 s of CPU time in 2.0 s, and 6 lines")
+    assert judgement.expected == "next to no CPU time while it waits for the database"
+    assert [text for _, text in told(judgement)] == [f"log: no database, try {n}" for n in range(1, 5)]
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(100, PASS), (101, FAIL)])
+def test_a_flood_of_lines_comes_of_a_busy_loop(count: int, verdict: Verdict) -> None:
+    assert copes(used(gone(*["no database"] * count), 0.0).log(A, 3.2, "connected")).verdict is verdict
+
+
+def test_a_worker_whose_usage_was_sampled_once_is_judged_by_the_rest() -> None:
+    story = gone("no database").add(UsageSampled(at=0.5, service=A, cpu_s=5.0, processes=1))
+    assert copes(story).verdict is PASS
+
+
+@pytest.mark.parametrize(("ends", "observed"), [(True, "it ended"), (False, "no poll within 10 s")])
+def test_a_worker_that_does_not_find_the_database_when_it_is_back_fails(ends: bool, observed: str) -> None:
+    story = used(chatting(gone("no database"), 7, 3.3), 0.1)
+    judgement = copes(story.exit(A, 3.6, 1) if ends else story.add(gave_up(10.0)))
+    assert (judgement.verdict, judgement.observed) == (FAIL, observed)
+    assert judgement.expected == "a worker that is still trying finds the database when it is back"
+    assert [text for _, text in told(judgement)] == [f"log: line {n}" for n in "cdefgh"]
+
+
+@pytest.mark.parametrize(
+    ("exits", "connects", "verdict"),
+    [(3.02, False, PASS), (3.49, False, PASS), (3.51, False, FAIL), (3.02, True, FAIL)],
+)
+def test_a_worker_that_gives_up_in_the_moment_in_which_the_database_is_back_has_said_so(
+    exits: float, connects: bool, verdict: Verdict
+) -> None:
+    story = used(gone("no database, try 1", "no database, giving up"), 0.1)
+    if connects:
+        story.add(ConnectionOpened(at=3.01, service=A, connection=102))
+    assert copes(story.exit(A, exits, 1)).verdict is verdict
+
+
+def test_a_worker_that_was_gone_before_its_exit_could_be_seen_says_nothing() -> None:
+    story = gone("no database", back=None).note("scenario-over", 2.0).exit(A, 2.01, 1)
+    with pytest.raises(NotObserved, match="how it ended was not seen"):
+        copes(story)
+
+
+# ---------------------------------------------------------------- 3a.processes
+
+
+def worked_off(*tasks: str) -> Story:
+    """These tasks, the first one the oldest, one after the other."""
+    story = Story().start(A)
+    for number, task in enumerate(tasks):
+        story.insert(task, 0.5 + number / 10)
+        story.claim(task, 1.0 + number, A).complete(task, 1.5 + number, A)
+    return story
+
+
+def with_api() -> Story:
+    """A client posts task 1, and a worker has it in hand from 2 on."""
+    return Story().start("api").start(A).insert("1", 1.0, by="api").claim("1", 2.0, A)
+
+
+def processes(first: Story | None = None, second: Story | None = None) -> Judgement:
+    return judged("3a.processes", first or worked_off("1"), second or with_api())
+
+
+def test_tasks_that_a_worker_works_off_pass_and_the_oldest_is_shown() -> None:
+    judgement = processes(worked_off("8", "7", "9"))
+    assert (judgement.verdict, judgement.observed) == (PASS, "3 tasks, one after the other")
+    assert told(judgement) == [
+        (0.5, "task 8 inserted, pending"),
+        (1.0, "task 8: pending → processing, assigned_worker id-of-worker-A"),
+        (1.5, "task 8: processing → completed"),
+    ]
+
+
+def test_where_no_task_was_inserted_nothing_is_said() -> None:
+    with pytest.raises(NotObserved, match="^no task was inserted$"):
+        processes(with_api())
+
+
+@pytest.mark.parametrize(
+    ("statuses", "words"),
+    [
+        ((), "pending"),
+        (("processing",), "pending → processing"),
+        (("completed",), "pending → completed"),
+        (("processing", "failed"), "pending → processing → failed"),
+        (("processing", "pending", "processing", "completed"), None),
+    ],
+)
+def test_a_task_that_takes_another_way_fails(statuses: tuple[str, ...], words: str | None) -> None:
+    story = worked_off("1").insert("2", 4.0)
+    for number, status in enumerate(statuses):
+        story.update("2", 4.5 + number, A, status=status)
+    judgement = processes(story)
+    assert (judgement.verdict, judgement.expected) == (FAIL, "pending → processing → completed")
+    assert judgement.observed == f"task 2: {words or ' → '.join(('pending', *statuses))}"
+    assert told(judgement)[0] == (4.0, "task 2 inserted, pending")
+    assert len(judgement.evidence) == 1 + len(statuses)
+    assert judgement.spoils is None
+
+
+def test_a_service_that_moves_tasks_beside_the_worker_is_named_and_spoils_everything() -> None:
+    story = Story().start("api").start(A).insert("7", 1.0)
+    judgement = processes(story.claim("7", 2.0, "api").complete("7", 2.5, A))
+    assert (judgement.verdict, judgement.observed) == (FAIL, "task 7 was moved by api")
+    assert judgement.expected == "the worker-service moves tasks, nobody else"
+    assert "The api-service only stores tasks" in str(judgement.hint)
+    assert told(judgement) == [(2.0, "task 7: pending → processing, assigned_worker id-of-api")]
+    assert judgement.spoils is None
+
+
+def test_an_api_service_that_moves_the_tasks_of_clients_spoils_what_is_judged_with_it() -> None:
+    story = with_api()
+    for number in range(5):
+        story.update("1", 2.1 + number / 10, "api", status="pending" if number % 2 == 0 else "processing")
+    judgement = processes(second=story)
+    assert (judgement.verdict, judgement.observed) == (FAIL, "task 1 was moved by api")
+    assert [at for at, _ in told(judgement)] == [2.1, 2.2, 2.3, 2.4]
+    assert judgement.spoils == frozenset({"client_to_client"})
+
+
+def test_somebody_who_goes_around_the_wire_is_no_worker() -> None:
+    assert processes(second=with_api().complete("1", 3.0, "worker-C")).observed == "task 1 was moved by unknown"
+
+
+def test_of_several_strangers_the_first_is_named() -> None:
+    story = with_api().update("1", 2.1, "api", status="pending").insert("2", 2.2, by="api")
+    judgement = processes(second=story.complete("2", 2.3, "worker-C"))
+    assert judgement.observed == "task 1 was moved by api"
+    assert [line.service for line in judgement.evidence] == ["api", "unknown"]
+
+
+def test_what_the_grader_a_second_worker_and_a_change_of_the_title_do_is_no_strangers_work() -> None:
+    story = with_api().start(B).update("1", 2.1, "api", title="new").update("1", 2.2, None, status="pending")
+    assert processes(second=story.claim("1", 2.3, B).complete("1", 2.9, B)).verdict is PASS
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "at", "took", "verdict"),
+    [
+        ("PUT", "/tasks/1", 2.25, 0.5, PASS),
+        ("PUT", "/tasks/1", 2.5, 0.5, PASS),
+        ("PUT", "/tasks/1", 2.0, 0.5, PASS),
+        ("PUT", "/tasks/1", 2.51, 0.5, FAIL),
+        ("PUT", "/tasks/1", 2.0, 0.49, FAIL),
+        ("PUT", "/tasks/2", 2.25, 0.5, FAIL),
+        ("GET", "/tasks/1", 2.25, 0.5, FAIL),
+    ],
+)
+def test_a_change_is_a_clients_while_it_waits_for_the_answer_to_its_put(
+    method: str, path: str, at: float, took: float, verdict: Verdict
+) -> None:
+    story = with_api().ask(method, path, at, 200, {}, {"status": "pending"}, took=took)
+    assert processes(second=story.update("1", 2.5, "api", status="pending")).verdict is verdict
+
+
+# ---------------------------------------------------------------- 3a.failed-work
+
+
+def failing(*attempts: float, last: str | None = "failed", good: bool = False, gap: float = 0.25) -> Story:
+    """Attempts at task 1 of so many seconds each; all but the last give it back, that one leaves it ``last``."""
+    story = Story().start(A).insert("1", 0.5).note("failing", 0.6, task="1")
+    at = 1.0
+    for number, seconds in enumerate(attempts, 1):
+        story.claim("1", at, A)
+        status = last if number == len(attempts) else "pending"
+        if status is not None:
+            story.update("1", at + seconds, A, status=status)
+        at += seconds + gap
+    for task in ("2", "3") if good else ():
+        story.insert(task, 0.55).claim(task, at, A).complete(task, at + 0.1, A)
+    return story
+
+
+def fails(first: Story | None = None, second: Story | None = None) -> Judgement:
+    return judged("3a.failed-work", first or failing(0.1, good=True), second or failing(0.5))
+
+
+@pytest.mark.parametrize(
+    ("attempts", "words"),
+    [
+        ((0.1,), "failed after 1 attempt, then the others"),
+        ((0.1, 0.1), "failed after 2 attempts, then the others"),
+    ],
+)
+def test_work_that_fails_and_is_left_as_failed_passes(attempts: tuple[float, ...], words: str) -> None:
+    judgement = fails(failing(*attempts, good=True))
+    assert (judgement.verdict, judgement.observed) == (PASS, words)
+    assert told(judgement)[0] == (0.5, "task 1 inserted, pending")
+    assert len(judgement.evidence) == 1 + 2 * len(attempts)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reason"),
+    [
+        (Story().start(A), failing(0.5), "^the tasks were not inserted$"),
+        (failing(0.1, good=True), Story().start(A), "^the tasks were not inserted$"),
+        (failing(good=True), failing(0.5), "^the failing task was never claimed$"),
+    ],
+)
+def test_work_that_was_not_seen_to_fail_says_nothing(first: Story, second: Story, reason: str) -> None:
+    with pytest.raises(NotObserved, match=reason):
+        fails(first, second)
+
+
+def test_a_worker_that_ends_over_failing_work_fails_with_its_last_three_lines() -> None:
+    judgement = fails(chatting(failing(0.1, last=None), 4, 1.05).exit(A, 1.2, 1))
+    assert (judgement.verdict, judgement.expected, judgement.observed) == (FAIL, "the worker lives", "it ended")
+    assert [text for _, text in told(judgement)] == [
+        "task 1 inserted, pending",
+        "task 1: pending → processing, assigned_worker id-of-worker-A",
+        "exited, status 1",
+        "log: line c",
+        "log: line d",
+        "log: line e",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("story", "observed"),
+    [
+        (failing(0.1, last="completed", good=True), "completed after 1 attempts"),
+        (failing(0.1, last="pending", good=True), "pending after 1 attempts"),
+        (failing(0.1, last=None, good=True), "processing after 1 attempts"),
+        (failing(0.1, last="completed").update("1", 1.2, A, status="failed"), "failed after 1 attempts"),
+        (failing(*[0.1] * 6, good=True), "failed after 6 attempts"),
+    ],
+)
+def test_a_task_that_cannot_be_done_ends_as_failed_after_a_few_attempts(story: Story, observed: str) -> None:
+    judgement = fails(story)
+    assert (judgement.verdict, judgement.observed) == (FAIL, observed)
+    assert judgement.expected == "failed, after five attempts at most"
+    assert told(judgement)[0] == (0.5, "task 1 inserted, pending")
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(5, PASS), (6, FAIL)])
+def test_attempts_that_only_change_the_owner_count(count: int, verdict: Verdict) -> None:
+    story = failing(good=True)
+    for number in range(count):
+        story.claim("1", 5.0 + number / 10, A, owner=f"slot {number}")
+    assert fails(story.update("1", 5.9, A, status="failed")).verdict is verdict
+
+
+def test_tasks_behind_it_that_are_not_completed_are_named() -> None:
+    story = failing(0.1).insert("2", 0.55).insert("3", 0.56).insert("4", 0.57)
+    story.claim("3", 2.0, A).complete("3", 2.1, A).claim("4", 2.2, A)
+    judgement = fails(story)
+    assert (judgement.verdict, judgement.observed) == (FAIL, "left: 2, 4")
+    assert judgement.expected == "the tasks behind it complete"
+    assert len(judgement.evidence) == 3
+
+
+@pytest.mark.parametrize(
+    ("longer", "observed"),
+    [
+        (failing(), "pending"),
+        (failing(0.5, last=None), "processing"),
+        (failing(0.5, last="completed"), "completed"),
+    ],
+)
+def test_longer_work_that_does_not_end_as_failed_fails(longer: Story, observed: str) -> None:
+    judgement = fails(second=longer)
+    assert (judgement.verdict, judgement.observed) == (FAIL, observed)
+    assert judgement.expected == "failed, after five attempts at most"
+    assert told(judgement)[0] == (0.5, "task 1 inserted, pending")
+
+
+@pytest.mark.parametrize(
+    ("short", "longer", "verdict"),
+    # Each attempt takes 0.4 s more; 2.5 of them may be due to the machine.
+    [(0.1, 3.09, PASS), (0.1, 3.11, FAIL), (1.1, 4.09, PASS), (1.1, 4.11, FAIL), (0.0, 3.0, PASS)],
+)
+def test_attempts_out_of_sight_are_told_by_the_time_that_they_take_more(
+    short: float, longer: float, verdict: Verdict
+) -> None:
+    assert fails(failing(short, good=True), failing(longer)).verdict is verdict
+
+
+def test_attempts_out_of_sight_are_told_with_both_times() -> None:
+    judgement = fails(failing(0.2, good=True), failing(2.0, 2.5))
+    assert (judgement.verdict, judgement.expected) == (FAIL, "failed, after five attempts at most")
+    assert judgement.observed == (
+        "work of 0.5 s took 4.5 s to fail, work of 0.1 s 0.2 s: it was tried about 11 times in a row"
+    )
+    assert told(judgement)[0] == (0.5, "task 1 inserted, pending")
+    assert len(judgement.evidence) == 5
+
+
+def test_pauses_between_two_attempts_are_no_attempts() -> None:
+    assert fails(second=failing(0.5, 0.5, 0.5, gap=9.0)).verdict is PASS
+
+
+def test_an_attempt_that_begins_as_the_one_before_it_ends_takes_its_own_time() -> None:
+    assert fails(second=failing(1.0, 1.0, 1.0, 1.0, gap=0.0)).verdict is FAIL
+
+
+@pytest.mark.parametrize(("at", "verdict"), [(0.4, FAIL), (0.5, PASS), (2.0, PASS), (4.5, PASS), (5.1, FAIL)])
+def test_the_time_that_the_machine_stood_still_meanwhile_is_no_attempt(at: float, verdict: Verdict) -> None:
+    assert fails(second=failing(3.5).add(Stalled(at=at, seconds=0.5))).verdict is verdict
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(3, PASS), (5, PASS), (6, FAIL)])
+def test_who_writes_failed_and_puts_the_task_back_has_tried_it_once_each_time(
+    count: int, verdict: Verdict
+) -> None:
+    story = Story().start(A).insert("1", 0.5).note("failing", 0.6, task="1")
+    for number in range(count):
+        at = 1.0 + 0.3 * number
+        story.claim("1", at, A).update("1", at + 0.1, A, status="failed")
+        if number < count - 1:
+            story.update("1", at + 0.15, A, status="pending")
+    assert fails(story).verdict is verdict
+
+
+def test_a_last_word_on_a_task_that_waits_again_is_no_attempt() -> None:
+    story = Story().start(A).insert("1", 0.5).note("failing", 0.6, task="1")
+    for number in range(5):
+        story.claim("1", 1.0 + 0.3 * number, A).update("1", 1.1 + 0.3 * number, A, status="pending")
+    judgement = fails(story.update("1", 2.5, A, status="failed"))
+    assert (judgement.verdict, judgement.observed) == (PASS, "failed after 5 attempts, then the others")
