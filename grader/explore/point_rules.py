@@ -48,10 +48,10 @@ def _after_kill(story: Story, point: Moment) -> Broken | None:
     if len(done) > 1:
         text = f"task {task} was completed twice, by {done[0].service} and by {done[1].service}"
         return _broken("completed-twice", task, text, point)
-    # What comes later belongs to the next point: there the grader sets all tasks that are left aside.
-    for claim in story.claims:
-        if done and claim.at > done[0].at:
-            text = f"task {task} was completed, and then {claim.service} claimed it once more"
+    for change in story.changes:
+        is_later = done and change.at > done[0].at and change.service is not None
+        if is_later and change.before("status") == "completed" and change.status_moved:
+            text = f"task {task} was completed, and then {change.service} set it {change.after('status')}"
             return _broken("brought-back", task, text, point)
     return None
 

@@ -95,11 +95,16 @@ def test_a_task_that_both_complete_is_completed_twice() -> None:
     assert f"by {A} and by {B}" in found.sentence
 
 
-def test_a_completed_task_that_is_claimed_again_is_brought_back() -> None:
-    found = broken(killed().complete("7", 2.9, A).claim("7", 4.0, B), point())
+@pytest.mark.parametrize("status", ["pending", "processing", "failed"])
+def test_a_completed_task_that_becomes_anything_else_is_brought_back(status: str) -> None:
+    found = broken(killed().complete("7", 2.9, A).update("7", 4.0, B, status=status), point())
     assert found is not None
     assert found.rule == "brought-back"
-    assert f"and then {B} claimed it once more" in found.sentence
+    assert f"task 7 was completed, and then {B} set it {status}" in found.sentence
+
+
+def test_a_completed_task_that_is_merely_written_again_is_well() -> None:
+    assert rule(killed().complete("7", 2.9, A).update("7", 4.0, B, assigned_worker=None), point()) is None
 
 
 def test_what_the_grader_sets_for_the_next_point_is_no_completion() -> None:
