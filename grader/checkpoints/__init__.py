@@ -52,7 +52,11 @@ _TOPICS: tuple[ModuleType, ...] = (
 def all_checks() -> tuple[Check, ...]:
     """Every check, part by part. Internal when two have the same id."""
     found = [value for topic in _TOPICS for value in vars(topic).values() if isinstance(value, Check)]
-    unique = list({id(check): check for check in found}.values())
+    # In the order in which they are declared, wherever else they are imported.
+    topics = [topic.__name__ for topic in _TOPICS]
+    unique = sorted(
+        {id(check): check for check in found}.values(), key=lambda check: topics.index(check.judge.__module__)
+    )
     ids = [check.id for check in unique]
     if twice := {name for name in ids if ids.count(name) > 1}:
         raise Internal(f"declared twice: {', '.join(sorted(twice))}")
