@@ -21,6 +21,9 @@ _LOOKED_QUIET, _LONGEST_LOOKED_QUIET = 0.03, 0.05
 """A worker that sent nothing for so many seconds has come to the end of a poll: on a quiet machine, and on any. Polls
 are further apart than that, whatever the machine does."""
 
+_NEVER_QUIET = 40
+"""Statements that could have found a task, more than were asked for: who sends them without a pause has long looked."""
+
 
 class Worker:
     """One instance. Its methods either do something to it, or return a condition to wait for."""
@@ -60,7 +63,10 @@ class Worker:
         return ask
 
     def has_looked(self, times: int = 1) -> Condition:
-        """From now on it sent so many statements that could have found a task, and went quiet after them."""
+        """From now on it sent so many statements that could have found a task, and went quiet after them.
+
+        Of a worker that never goes quiet many more count as much.
+        """
         return self.has_looked_since(self.looks, times)
 
     def has_looked_since(self, before: int, times: int) -> Condition:
@@ -70,9 +76,9 @@ class Worker:
 
         def holds(board: Board, now: float) -> bool:
             instance = board.services.get(self.name)
-            return (
-                instance is not None and instance.looks >= before + times and board.is_quiet(self.name, quiet, now)
-            )
+            if instance is None or instance.looks < before + times:
+                return False
+            return instance.looks >= before + times + _NEVER_QUIET or board.is_quiet(self.name, quiet, now)
 
         return Condition(f"{self.name} to look for tasks", holds, by=self.name)
 
