@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from grader.checkpoints.polling import keeps_the_interval
 from grader.checkpoints.races import shares_the_work
 from grader.checkpoints.worker import LAB, processes
 from grader.declare import check, scenario
@@ -87,7 +88,7 @@ def schedules_under_other_plans(lab: Lab) -> None:
         schedules_under_other_plans,
     ),
     after=processes,
-    explained_by=shares_the_work,
+    explained_by=(shares_the_work, keeps_the_interval),  # who polls ever later sends nothing more in time
     hint="Follow the steps below one by one: which of them relied on something that another worker changed since? "
     "Lock the row when you read it, or look at its status again when you write it, and count the rows.",
     read=f"{LAB}#every-interleaving",
