@@ -284,6 +284,8 @@ def _clone(source: str, folder: Path) -> None:
         _take_files(repository, _Room(files))
     except BadSubmission as problem:
         raise BadSubmission(f"{source}: {problem}") from None
+    except (ValueError, BrokenPipeError):
+        raise BadSubmission(f"{source}: its objects cannot be read; run git fsck in it") from None
     finally:
         shutil.rmtree(repository)
 
@@ -328,8 +330,8 @@ def _take_files(repository: Path, room: _Room) -> None:
         for name, path, executable in entries:
             objects.stdin.write(name + b"\n")
             objects.stdin.flush()
-            size = int(objects.stdout.readline().split()[-1])
-            room.write(path, io.BytesIO(objects.stdout.read(size)), executable=executable, counted=True)
+            _name, _kind, size = objects.stdout.readline().split()
+            room.write(path, io.BytesIO(objects.stdout.read(int(size))), executable=executable, counted=True)
             objects.stdout.read(1)
 
 
@@ -354,11 +356,16 @@ def _ended_by_zero(stream: IO[bytes]) -> Iterator[bytes]:
     while data := stream.read(_CHUNK):
         *lines, rest = (rest + data).split(b"\0")
         yield from lines
+        if len(rest) > _CHUNK:
+            raise BadSubmission(f"the name of a file is longer than {_CHUNK} bytes")
 
 
 @contextmanager
 def _speaking_git(repository: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A git that reads from us and writes to us, and ends with the context."""
+    """A git that reads from us and writes to us, and ends with the context.
+
+    Raises ValueError when it could not do what it was asked for.
+    """
     process = subprocess.Popen(
         _git(["--git-dir", str(repository), *arguments]),
         stdin=subprocess.PIPE,
@@ -376,6 +383,8 @@ def _speaking_git(repository: Path, *arguments: str) -> Iterator[subprocess.Pope
             except BaseException:
                 process.kill()
                 raise
+        if process.returncode != 0:
+            raise ValueError(process.returncode)
     finally:
         deadline.cancel()
 

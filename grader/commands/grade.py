@@ -167,5 +167,6 @@ def _notes(runner: Runner) -> list[str]:
         notes.append(f"The machine stalled for up to {runner.stalls.longest:.1f} s; times near that say little.")
     takes = Counter(recording.scenario for recording in runner.recordings)
     if again := sorted(name for name, count in takes.items() if count > 1):
-        notes.append(f"Repeated once, since the first time was inconclusive: {', '.join(again)}.")
+        why = "the first time was inconclusive, or the machine had become much slower"
+        notes.append(f"Repeated once, since {why}: {', '.join(again)}.")
     return notes

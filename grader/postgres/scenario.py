@@ -209,11 +209,7 @@ class ScenarioDatabase:
             "UPDATE ONLY public.tasks AS t SET status = 'completed' WHERE {0} = ANY (ARRAY(SELECT {0} FROM ONLY"
             " public.tasks AS t WHERE {1} AND t.status = 'pending' FOR UPDATE SKIP LOCKED))"
         ).format(_ID, _THESE)
-        with self._speaking("the tasks cannot be changed"):
-            author = self._session(self._roles.author)
-            with author.transaction():
-                author.execute("SET LOCAL session_replication_role = replica")
-                author.execute(waiting, [list(tasks)])
+        self._run_asleep(waiting, [list(tasks)])
 
     def set_values(self, task: str, values: Mapping[str, Json]) -> None:
         """Give columns of a row the values that another row had (as ``tasks`` shows them), with triggers asleep."""
@@ -243,6 +239,9 @@ class ScenarioDatabase:
         if tasks is not None:
             query += sql.SQL(" WHERE ") + _THESE
             parameters = [*parameters, list(tasks)]
+        self._run_asleep(query, parameters)
+
+    def _run_asleep(self, query: sql.Composed, parameters: Sequence[Any]) -> None:
         with self._speaking("the tasks cannot be changed"):
             author = self._session(self._roles.author)
             with author.transaction():

@@ -121,9 +121,10 @@ def _largest_file(pid: int) -> tuple[int, ...]:
         with suppress(OSError):
             return resource.prlimit(pid, resource.RLIMIT_FSIZE)
         with suppress(OSError, ValueError):  # another user's, and no capability for it: everybody may read this
-            lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
-            soft, hard = next(line for line in lines if line.startswith("Max file size")).split()[3:5]
-            return _limit(soft), _limit(hard)
+            for line in Path(f"/proc/{pid}/limits").read_text().splitlines():  # empty for one that has ended
+                if line.startswith("Max file size"):
+                    soft, hard = line.split()[3:5]
+                    return _limit(soft), _limit(hard)
     return ()
 
 

@@ -21,6 +21,9 @@ _T = TypeVar("_T")
 _STATE, _PARENT, _SESSION, _CPU, _THREADS, _BEGAN, _PAGES = 0, 1, 3, slice(11, 15), 17, 19, 21
 """Fields of /proc/PID/stat behind the name. The four of CPU: user, system, both of the children it waited for."""
 
+_PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
+_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -107,10 +110,6 @@ def _all_of_proc() -> Iterator[Process]:
     for name in os.listdir("/proc"):  # noqa: PTH208 - a few hundred times a grade
         if name.isdigit() and (fields := stat_fields(int(name))):
             yield _from_fields(int(name), fields)
-
-
-_PAGE_SIZE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
-_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
 def _from_fields(pid: int, fields: list[str]) -> Process:

@@ -8,27 +8,15 @@ from typing import Any
 
 import pytest
 
-from grader.checkpoints import all_checks
 from grader.history.events import Stalled, UsageSampled, WaitTimedOut
 from grader.judgement import Judgement, NotObserved
 from grader.judging import Judge, Take
 from grader.model import Evidence, Verdict
 from tests.unit.histories import Story
+from tests.unit.judging import CHECKS, judged, reason
 
-CHECKS = {check.id: check for check in all_checks()}
 PASS, FAIL = Verdict.PASS, Verdict.FAIL
 A, B, C = "worker-A", "worker-B", "worker-C"
-
-
-def judged(check: str, story: Story) -> Judgement:
-    return CHECKS[check].judge(story.history())
-
-
-def reason(check: str, story: Story) -> str:
-    """Why it cannot be judged."""
-    with pytest.raises(NotObserved) as raised:
-        judged(check, story)
-    return str(raised.value)
 
 
 def stalls(story: Story, *stalled: tuple[float, float]) -> Story:
@@ -718,14 +706,14 @@ def second_sleep_not_seen() -> Story:
 def test_a_first_sleep_that_shows_the_fault_fails_whatever_the_second_one_lacks(
     story: Callable[[], Story],
 ) -> None:
-    judgement = CHECKS["x.fencing"].judge(story().history())
+    judgement = judged("x.fencing", story())
     assert judgement.verdict is Verdict.FAIL
     assert judgement.observed == "it changed task 1 0.12 s after it woke"
 
 
 def test_a_sleeper_that_keeps_the_task_from_its_end_fails() -> None:
     story = gave_up(sleeps(two(), "1", 2.0).update("1", 3.01, A, status="failed"), 13.0, 10.0)
-    judgement = CHECKS["x.fencing"].judge(story.history())
+    judgement = judged("x.fencing", story)
     assert judgement.verdict is Verdict.FAIL
     assert judgement.observed == "it changed task 1 0.01 s after it woke"
 
@@ -747,19 +735,19 @@ def test_a_takeover_after_the_waking_says_nothing_of_the_sleep() -> None:
 @pytest.mark.parametrize("story", [outages, lambda: gave_up(worked(outages(), "1"), 20.0, 15.0)])
 def test_an_outage_that_did_not_come_about_costs_nobody_points(story: Callable[[], Story]) -> None:
     with pytest.raises(NotObserved, match="the second outage did not come about"):
-        CHECKS["x.database-restart"].judge(story().history())
+        judged("x.database-restart", story())
 
 
 def test_a_second_task_that_was_taken_fails_although_the_first_one_came_to_no_end() -> None:
     story = gave_up(long_work().claim("2", 2.75, C), 13.0, 12.0)
-    judgement = CHECKS["x.long-task"].judge(story.history())
+    judgement = judged("x.long-task", story)
     assert judgement.verdict is Verdict.FAIL
     assert judgement.expected == "task 2 stays with worker-B"
 
 
 def test_a_second_task_that_was_taken_fails_although_a_stall_explains_the_first_one() -> None:
     story = both_done(stalls(long_work().claim("2", 2.75, C).claim("1", 4.4, C), (4.2, 1.0)))
-    assert CHECKS["x.long-task"].judge(story.history()).verdict is Verdict.FAIL
+    assert judged("x.long-task", story).verdict is Verdict.FAIL
 
 
 def test_an_email_s_own_line_counts_however_soon_it_comes() -> None:

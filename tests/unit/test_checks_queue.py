@@ -12,19 +12,14 @@ from typing import Any
 
 import pytest
 
-from grader.checkpoints import all_checks
 from grader.history.events import Event, HttpExchange, Moment, RowChanged, WaitTimedOut
 from grader.judgement import Judgement, NotObserved
 from grader.model import Verdict
 from tests.unit.histories import PIDS, Story
+from tests.unit.judging import judged
 
-CHECKS = {check.id: check for check in all_checks()}
 A, B = "worker-A", "worker-B"
 Row = dict[str, Any]
-
-
-def judged(check: str, story: Story) -> Judgement:
-    return CHECKS[check].judge(story.history())
 
 
 def lines(judgement: Judgement) -> list[tuple[float, str, str | None]]:

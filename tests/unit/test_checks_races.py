@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from grader.checkpoints import all_checks
-from grader.judgement import Judgement, NotObserved
 from grader.model import Evidence, Verdict
 from tests.unit.histories import Story
+from tests.unit.judging import judged, reason
 
-CHECKS = {check.id: check for check in all_checks()}
 PASS, FAIL = Verdict.PASS, Verdict.FAIL
 A, B, C = "worker-A", "worker-B", "worker-C"
-
-
-def judged(check: str, story: Story) -> Judgement:
-    return CHECKS[check].judge(story.history())
-
-
-def reason(check: str, story: Story) -> str:
-    """Why it cannot be judged."""
-    with pytest.raises(NotObserved) as raised:
-        judged(check, story)
-    return str(raised.value)
 
 
 # ---------------------------------------------------------------- 3b.two-workers

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from grader.checkpoints import all_checks
 from grader.history.events import WaitTimedOut
-from grader.judgement import Judgement, NotObserved
+from grader.judgement import NotObserved
 from grader.model import Verdict
 from tests.unit.histories import Story
-
-CHECKS = {check.id: check for check in all_checks()}
-
-
-def judged(check: str, story: Story, patience: float = 1.0) -> Judgement:
-    return CHECKS[check].judge(story.history(patience))
-
+from tests.unit.judging import judged
 
 # ---------------------------------------------------------------- 3b.sigkill-recovered
 
@@ -49,7 +42,7 @@ def test_a_task_that_is_freed_in_time_and_completed_passes() -> None:
     [(4.19, 1.0, Verdict.PASS), (4.21, 1.0, Verdict.FAIL), (5.19, 2.0, Verdict.PASS), (5.21, 2.0, Verdict.FAIL)],
 )
 def test_a_task_that_is_freed_late_fails(at: float, patience: float, verdict: Verdict) -> None:
-    assert judged("3b.sigkill-recovered", freed(at), patience).verdict is verdict
+    assert judged("3b.sigkill-recovered", freed(at), patience=patience).verdict is verdict
 
 
 def test_a_task_that_nobody_frees_fails_with_how_long_was_waited() -> None:

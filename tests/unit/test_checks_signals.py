@@ -6,7 +6,6 @@ from typing import Literal
 
 import pytest
 
-from grader.checkpoints import all_checks
 from grader.history.events import (
     ChildrenLeft,
     ConnectionClosed,
@@ -20,14 +19,10 @@ from grader.history.events import (
 from grader.judgement import Judgement, NotObserved
 from grader.model import Evidence, Verdict
 from tests.unit.histories import Story
+from tests.unit.judging import judged
 
 PASS, FAIL = Verdict.PASS, Verdict.FAIL
-CHECKS = {check.id: check for check in all_checks()}
 A, B = "worker-A", "worker-B"
-
-
-def judged(check: str, *stories: Story, patience: float = 1.0) -> Judgement:
-    return CHECKS[check].judge(*(story.history(patience) for story in stories))
 
 
 def told(judgement: Judgement) -> list[tuple[float, str]]:

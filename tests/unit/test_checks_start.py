@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from grader.checkpoints import all_checks
 from grader.checkpoints.worker import BAD_SETTINGS
 from grader.history.events import ConnectionOpened, Stalled, UsageSampled, WaitTimedOut
 from grader.history.recorder import PASSWORD_MARK
 from grader.judgement import Judgement, NotObserved
 from grader.model import Verdict
 from tests.unit.histories import Story
+from tests.unit.judging import judged
 
 PASS, FAIL = Verdict.PASS, Verdict.FAIL
-CHECKS = {check.id: check for check in all_checks()}
 A, B = "worker-A", "worker-B"
 POLL = "SELECT id FROM tasks WHERE status = 'pending'"
-
-
-def judged(check: str, *stories: Story) -> Judgement:
-    return CHECKS[check].judge(*(story.history() for story in stories))
 
 
 def told(judgement: Judgement) -> list[tuple[float, str]]:

@@ -22,6 +22,7 @@ from grader.history.events import (
     SignalSent,
     UsageSampled,
 )
+from grader.services.family import _largest_file
 from grader.services.log import LOG_LIMIT
 from grader.services.process import Services
 from tests.unit.service_bench import TIMEOUT, Bench, is_alive, wait_until
@@ -408,3 +409,13 @@ def test_usage_counts_children_alive_and_gone(bench: Bench) -> None:
     sample = process.sample_usage()
     assert 0.35 < sample.cpu_s < 3
     assert sample.processes == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of others are read from /proc")
+def test_the_limits_of_one_that_ends_meanwhile_cannot_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("resource.prlimit", refuse)
+    monkeypatch.setattr(Path, "read_text", lambda *_arguments, **_named: "")
+    assert _largest_file(os.getpid()) == ()

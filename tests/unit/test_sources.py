@@ -360,6 +360,27 @@ def test_a_repository_whose_pack_is_too_large_is_not_fetched(
     assert "cannot be cloned" in refused(str(repository), nothing_stays)
 
 
+def test_an_empty_repository_is_one_line(tmp_path: Path, nothing_stays: Path) -> None:
+    git(tmp_path, "init", "-q", "-b", "main", str(tmp_path / "empty.git"))
+    assert "its objects cannot be read" in refused(str(tmp_path / "empty.git"), nothing_stays)
+
+
+def test_a_repository_without_one_of_its_objects_is_one_line(repository: Path, nothing_stays: Path) -> None:
+    (repository / "lost").write_text("lost")
+    git(repository, "add", "-A")
+    git(repository, "commit", "-qm", "lost")
+    name = git(repository, "rev-parse", "HEAD:lost").strip()
+    (repository / ".git" / "objects" / name[:2] / name[2:]).unlink()
+    assert "jones.git: " in refused(str(repository), nothing_stays)
+
+
+def test_a_name_without_end_is_not_read(repository: Path, nothing_stays: Path) -> None:
+    blob = git(repository, "rev-parse", "HEAD:flowforge.toml").strip()
+    tree = git(repository, "mktree", given=f"100644 blob {blob}\t{'x' * 500_000}\n").strip()
+    git(repository, "update-ref", "refs/heads/main", git(repository, "commit-tree", tree, "-m", "long").strip())
+    assert "longer than 65536 bytes" in refused(str(repository), nothing_stays)
+
+
 @pytest.mark.parametrize(
     "source", ["ext::sh -c id://x.git", "ext::sh% -c% id.git", "--upload-pack=touch x.git", "ftp://x/y"]
 )

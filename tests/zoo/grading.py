@@ -22,13 +22,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from grader.checkpoints import all_checks, select
 from grader.errors import BadCall
 from grader.model import CheckResult, Verdict
 from grader.report.json_report import read_json
 from grader.report.text import line
 from tests.unit.retold import differing
 from tests.zoo.matrix import PHASES, Graded, Kind, Seen, Subject
-from tests.zoo.reach import Base, catalogue
+from tests.zoo.reach import Base
 from tests.zoo.submissions import SOLUTION, Wrong, all_right, all_wrong, make_right, make_wrong, missing
 
 ROOT = Path(__file__).parents[2]
@@ -216,7 +217,7 @@ def graded(
         except subprocess.CalledProcessError as problem:
             return Graded({}, problem=f"the fault does not fit the solution: {line(problem.stderr)}")
         if base is not None and subject.kind is Kind.WRONG:
-            reached = tuple(check.id for check in base.reached(made, catalogue(call.checks)))
+            reached = tuple(check.id for check in base.reached(made, select(all_checks(), only=call.checks)))
             wanted, call = call, replace(call, checks=reached)
         else:
             wanted, base = call, None
@@ -239,7 +240,7 @@ def _completed(found: Graded, output: Path, wanted: Call, base: Base | None) -> 
     """With the checks that a fault cannot reach, as they come out for the base."""
     if base is None or found.problem is not None:
         return found
-    results = base.judged(output, catalogue(wanted.checks))
+    results = base.judged(output, select(all_checks(), only=wanted.checks))
     return replace(found, checks=_seen(results.values()), not_reached=frozenset(results) - frozenset(found.checks))
 
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.checkpoints import all_checks
 from grader.commands import changes
 from grader.declare import Check
 from grader.errors import CannotGrade
@@ -48,11 +47,6 @@ class Base:
 def base_of(folder: Path, run: Path) -> Base:
     """The solution in ``folder`` and its whole grade in ``run``. BadCall where that is none."""
     return Base(folder, load(run)[1])
-
-
-def catalogue(names: Sequence[str] = ()) -> tuple[Check, ...]:
-    """The checks with these ids; all when none is named."""
-    return tuple(check for check in all_checks() if not names or check.id in names)
 
 
 def _files(*folders: Path) -> Mapping[str, tuple[bytes | None, ...]]:

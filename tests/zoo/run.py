@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -162,9 +163,7 @@ def zoo(options: argparse.Namespace, console: Console) -> int:
     before = grader_hash()
     start = time.monotonic()
 
-    base: Base | None = None
-
-    def one(subject: Subject, processes: Processes) -> Graded:
+    def one(subject: Subject, processes: Processes, base: Base | None = None) -> Graded:
         folder = output / ENTRIES / subject.name
         return graded(subject, folder, call, processes, fresh=options.fresh, base=base)
 
@@ -173,9 +172,8 @@ def zoo(options: argparse.Namespace, console: Console) -> int:
     shown = Shown(console, columns, len(rest) + len(solution))
     with shown.bar():
         found = dict(grade_all(solution, one, options.jobs, shown))
-        if all(found[subject.name].problem is None for subject in solution):
-            base = next((base_of(SOLUTION, output / ENTRIES / subject.name) for subject in solution), None)
-        found.update(grade_all(rest, one, options.jobs, shown))
+        bases = [base_of(SOLUTION, output / ENTRIES / name) for name, of in found.items() if of.problem is None]
+        found.update(grade_all(rest, partial(one, base=next(iter(bases), None)), options.jobs, shown))
     matrix = Matrix(
         columns=columns,
         rows=tuple(compare(subject, found[subject.name], columns) for subject in wanted),
