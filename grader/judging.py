@@ -144,8 +144,8 @@ def _judge_takes(check: Check, first: Sequence[Take], last: Sequence[Take]) -> _
     if again.result.verdict is not Verdict.PASS:
         return again
     reason = (
-        f"Could not be judged: it failed at first ({judged.result.observed}), and held when it was tried again with"
-        f" more time, as the machine had become {slower:.1f} times slower meanwhile. Grade again when less is running."
+        f"Could not be judged: the machine became {slower:.1f} times slower meanwhile. It failed at first"
+        f" ({judged.result.observed}), and held when it was tried again with more time. Grade again when less is running."
     )
     return _result_of(check, Verdict.INCONCLUSIVE, reason=reason, seconds=again.result.duration_s)
 
