@@ -16,7 +16,7 @@ class Verdict(Enum):
     SKIPPED = "skipped"
     """A check that this one builds on did not pass."""
     INCONCLUSIVE = "inconclusive"
-    """The situation to be judged never came about; not the submission's fault."""
+    """What was seen does not suffice for a verdict; not the submission's fault."""
     ERROR = "error"
     """The grader's own fault."""
 

@@ -150,7 +150,7 @@ def excuse(verdict: Verdict) -> str:
         case Verdict.SKIPPED:
             return "It builds on a check that did not pass."
         case Verdict.INCONCLUSIVE:
-            return "The situation to be judged never came about. This is not your fault."
+            return "There is too little to judge by. This is not your fault."
         case Verdict.ERROR:
             return "The grader itself failed here. This is not your fault."
     assert_never(verdict)
