@@ -390,7 +390,7 @@ def _remove_containers(path: Path, entries: list[Mapping[str, Any]]) -> list[str
         try:
             client = docker.DockerClient(base_url=engine) if engine else docker.from_env()
             with closing(client):
-                for container in client.containers.list(all=True, filters={"label": label}):
+                for container in client.containers.list(all=True, filters={"label": label}, ignore_removed=True):
                     with suppress(docker.errors.NotFound):  # it was about to go by itself
                         container.remove(force=True, v=True)
                     told.append(f"removed container {container.name}, left by an earlier run")

@@ -6,7 +6,7 @@ import importlib.util
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -126,3 +126,24 @@ def test_the_container_of_a_killed_grader_is_removed_by_the_next_run(
     told = remove_leftovers(tmp_path)
     assert containers_of(client, dead) == []
     assert any(line.startswith("removed container") for line in told)
+
+
+def test_a_container_that_goes_by_itself_while_leftovers_are_looked_for_is_no_failure(
+    image: str, client: docker.DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, tmp_path, image], stdout=subprocess.PIPE, text=True, timeout=120
+    )
+    dead = done.stdout.strip()
+    inspect = docker.APIClient.inspect_container
+
+    def inspect_what_is_gone(api: docker.APIClient, container: str) -> object:
+        with suppress(docker.errors.NotFound):
+            api.remove_container(container, force=True, v=True)
+        return inspect(api, container)
+
+    monkeypatch.setattr("docker.APIClient.inspect_container", inspect_what_is_gone)
+    remove_leftovers(tmp_path)
+    monkeypatch.undo()
+    assert containers_of(client, dead) == []
+    assert list(tmp_path.iterdir()) == []

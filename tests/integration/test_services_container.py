@@ -11,18 +11,19 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from docker import DockerClient
 
 from grader.engine import find_engine
 from grader.errors import EnvironmentFailed
 from grader.report.json_report import read_json
-from grader.run_folder import RunFolder
+from grader.run_folder import CONTAINER_LABEL, PREFIX, RunFolder
 from grader.services import IsolationChoice, Level, choose_isolation
 from grader.services.container import Containers, Engine
 from grader.services.isolation import Reach
 from grader.services.process import Services
 from tests.integration import service_image
 from tests.integration.engine_proxy import EngineProxy
-from tests.integration.grader_process import grader_run
+from tests.integration.grader_process import GraderRun, grader_run
 from tests.unit.level_rules import LIMITS, LevelRules
 from tests.unit.service_bench import TIMEOUT, Bench
 
@@ -73,7 +74,10 @@ def left(run: RunFolder) -> list[str]:
 
     with closing(docker.DockerClient(base_url=find_engine())) as client:
         labels = [f"{key}={value}" for key, value in run.labels.items()]
-        return [container.name for container in client.containers.list(all=True, filters={"label": labels})]
+        return [
+            container.name
+            for container in client.containers.list(all=True, filters={"label": labels}, ignore_removed=True)
+        ]
 
 
 class TestInContainers(LevelRules):
@@ -137,19 +141,30 @@ def test_an_engine_that_goes_away_is_nobodys_failure_and_the_next_run_removes_wh
         EngineProxy(tmp_path / "engine.sock", url) as proxy,
         tempfile.TemporaryDirectory(prefix="g-", dir="/tmp") as place,
     ):
-        before = {container.id for container in client.containers.list(all=True)}
         settings = {"DOCKER_HOST": proxy.url}
         with grader_run(ROOT / "solution", *options, place=Path(place), settings=settings) as run:
-            run.until(lambda: len(client.containers.list(all=True)) > len(before) + 1, "two services")
+            run.until(lambda: len(containers_of(client, run)) > 1, "two services")
             proxy.shut()
             said = run.end()
             assert run.process.returncode == 3, said
             assert "fail" not in run.verdicts().values()
             assert "Traceback" not in said
             assert "the Docker engine does not answer" in said
+            assert containers_of(client, run) != []
         proxy.open()
-        with grader_run(ROOT / "solution", *options, place=Path(place), settings=settings) as run:
-            said = run.end()
-            assert run.process.returncode == 0, said
-            assert run.left() == []
-        assert {container.id for container in client.containers.list(all=True)} == before
+        with grader_run(ROOT / "solution", *options, place=Path(place), settings=settings) as next_run:
+            said = next_run.end()
+            assert next_run.process.returncode == 0, said
+            assert next_run.left() == []
+        assert containers_of(client, run) == []
+        assert containers_of(client, next_run) == []
+
+
+def containers_of(client: DockerClient, run: GraderRun) -> list[str | None]:
+    """The containers of that run alone: other tests start some on the same engine meanwhile."""
+    run.look()
+    found = []
+    for name in run.seen:
+        label = f"{CONTAINER_LABEL}={name.removeprefix(PREFIX)}"
+        found += client.containers.list(all=True, filters={"label": label}, ignore_removed=True)
+    return [container.name for container in found]
