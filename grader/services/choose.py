@@ -40,8 +40,8 @@ def choose(
 ) -> Isolation:
     """The isolation for a run, tried out in a new folder within ``folder``; its ``sweep`` has to be called in the end.
 
-    ``tell`` is told when ``auto`` falls back; ``engine`` is there if containers may be. Raises EnvironmentFailed, with what to do, when what was asked for, or
-    is required, does not work here.
+    ``tell`` is told when ``auto`` falls back; ``engine`` is there if containers may be. Raises EnvironmentFailed, with
+    what to do, when what was asked for, or is required, does not work here.
     """
     match choice.wanted:
         case "auto":

@@ -87,13 +87,19 @@ class Layout:
         }
         root = shlex.quote(str(self.root))
         mounts = [
+            f"mount --rbind {root} {root}",
             f"mount --rbind /usr {root}/usr",
             f"mount --rbind /etc {root}/etc",
             f"mount --rbind /dev {root}/dev",
             f"mount -t proc proc {root}/proc",
             f"mount --bind {shlex.quote(sys.base_prefix)} {shlex.quote(str(self._python_home))}",
             f"mount --bind {shlex.quote(sysconfig.get_path('purelib'))} {root}/opt/packages",
-            f"exec chroot {root} {shlex.join(command)}",
+            # As containers are made: in a changed root alone (chroot), nobody could make a user namespace.
+            f"cd {root}",
+            "mkdir -p before",
+            "pivot_root . before",
+            "umount -l /before",
+            f"exec {shlex.join(command)}",
         ]
         return subprocess.run(
             ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", "\n".join(mounts)],

@@ -189,11 +189,12 @@ def test_prairielearn_gives_the_attempt_back_for_what_is_no_archive(prairielearn
 # ---------------------------------------------------------------- the action
 
 
-def test_the_action_grades_and_tells_github_without_a_way_to_forge_it(gradescope: Layout) -> None:
-    gradescope.place(ROOT / "starter", "/github/repository/starter")
+def grade_by_the_action(layout: Layout, **settings: str) -> subprocess.CompletedProcess[str]:
+    shutil.rmtree(layout.inside("/github"), ignore_errors=True)
+    layout.place(ROOT / "starter", "/github/repository/starter")
     for name in ("summary", "output"):
-        gradescope.inside(f"/github/{name}").write_text("")
-    done = gradescope.run(
+        layout.inside(f"/github/{name}").write_text("")
+    return layout.run(
         "/autograder/source/grader/.github/actions/grade/grade.sh",
         SUBMISSION="/github/repository/starter",
         OUTPUT="/github/report",
@@ -201,7 +202,12 @@ def test_the_action_grades_and_tells_github_without_a_way_to_forge_it(gradescope
         GITHUB_ACTIONS="true",
         GITHUB_STEP_SUMMARY="/github/summary",
         GITHUB_OUTPUT="/github/output",
+        **settings,
     )
+
+
+def test_the_action_grades_and_tells_github_without_a_way_to_forge_it(gradescope: Layout) -> None:
+    done = grade_by_the_action(gradescope)
     assert done.returncode == 1, done.stderr
     lines = done.stdout.splitlines()
     stopped, ended = lines[0], next(n for n, row in enumerate(lines) if row == f"::{lines[0].split('::')[-1]}::")
@@ -216,3 +222,16 @@ def test_the_action_grades_and_tells_github_without_a_way_to_forge_it(gradescope
         "report.html",
         "run.json",
     }
+
+
+def test_the_action_grades_at_the_isolation_that_is_asked_for(gradescope: Layout) -> None:
+    done = grade_by_the_action(gradescope, ISOLATION="bubblewrap")
+    assert done.returncode == 1, done.stderr
+    assert json.loads(gradescope.inside("/github/report/report.json").read_text())["isolation"] == "bubblewrap"
+
+
+def test_the_action_grades_nothing_where_the_isolation_cannot_be_had(gradescope: Layout) -> None:
+    done = grade_by_the_action(gradescope, ISOLATION="container")
+    assert done.returncode == 3, done.stdout
+    assert "isolation container does not work here" in done.stdout + done.stderr
+    assert not gradescope.inside("/github/report/report.json").exists()

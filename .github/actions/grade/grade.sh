@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Grades one folder, and tells GitHub, if it runs there: the job's summary, annotations, and outputs.
 #   SUBMISSION, OUTPUT  folders; CHECKS  ids; FAIL  "true" or "false"
+#   ISOLATION  the least isolation to accept (self-check, bubblewrap); empty: the strongest that there is
 #   GRADER_HOME  where install.sh put the grader
 #
 # The grader, and with it all that the submission starts, runs as the user `nobody`, in an environment without this
@@ -23,17 +24,18 @@ cp -R --no-dereference "$SUBMISSION" "$place/in/$name"
 rm -rf "$place/in/$name/.git"
 "${as_root[@]}" chown -R --no-dereference nobody "$place/home" "$place/out" "$place/tmp" "$place/in"
 
-only=()
+options=()
 if [ -n "${CHECKS:-}" ]; then
     read -ra ids <<<"$CHECKS"
-    only=(--only "${ids[@]}")
+    options+=(--only "${ids[@]}")
 fi
+[ -z "${ISOLATION:-}" ] || options+=(--require-isolation "$ISOLATION")
 as_nobody=("${as_root[@]}" setpriv --reuid=nobody --regid="$(id -g nobody)" --clear-groups --no-new-privs
     env -i PATH=/usr/local/bin:/usr/bin:/bin HOME="$place/home" TMPDIR="$place/tmp" LANG=C.UTF-8
     GITHUB_ACTIONS="${GITHUB_ACTIONS:-}") # with it, the grader marks what it prints
 status=0
 # From /: the folder that this runs in is not everybody's to enter.
-(cd / && exec "${as_nobody[@]}" "$python" -m grader grade "$place/in/$name" --output "$place/out" "${only[@]}") ||
+(cd / && exec "${as_nobody[@]}" "$python" -m grader grade "$place/in/$name" --output "$place/out" "${options[@]}") ||
     status=$?
 
 rm -rf "$OUTPUT"
