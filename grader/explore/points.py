@@ -287,10 +287,11 @@ class Points:
         if not done:
             lab.comes(self._looks_again(rescuer, 2), LONGEST_SLEEP)
             done = lab.comes(is_done, SOON)
+        quiet_since = lab.clock.now()
         if done:
             # Time for somebody who does not know that it is done to do it again.
             lab.comes(self._looks_again(rescuer, 2), 4 * POLL)
-        if not rescuer.hold_again():
+        if not rescuer.hold_again(quiet_since):
             self._end_rescuer()
         return done
 
@@ -351,10 +352,12 @@ class Points:
             self._rescuer = self.lab.start_held_worker(f"worker-R{self._count}", poll=POLL, stuck=TIMEOUT)
             if not self._rescuer.arrive():
                 raise Undecided("a second worker sent no statement")
-            looked = self._looks_again(self._rescuer, 2)
+            looked = self._looks_again(self._rescuer, 1)
             self._rescuer.open()
             self.lab.comes(looked, SOON)
-            if not self._rescuer.hold_again():
+            quiet_since = self.lab.clock.now()
+            self.lab.comes(self._looks_again(self._rescuer, 1), SOON)
+            if not self._rescuer.hold_again(quiet_since):
                 raise Undecided("a second worker does not come to the end of its transaction")
         return self._rescuer
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from grader.history.events import StepEnded
 from grader.services import ServiceProcess
 from grader.wire import Bell, Relay, Wire, WireStep
+from grader.wire.connection import ConnectionView
 from grader.wire.gate import Granted
 
 QUICK = 0.002
@@ -125,15 +126,16 @@ class HeldWorker:
         """From now on hold every step again."""
         self._wire.call(self._gate.close)
 
-    def hold_again(self) -> bool:
+    def hold_again(self, quiet_since: float) -> bool:
         """Close the gate again, and let it finish the transactions that it is in; whether it did.
 
-        Closing alone is not enough: a statement that is under way at that moment may still find something.
+        Closing alone is not enough: a statement that is under way at that moment may still find something. A
+        transaction in which nothing has happened from ``quiet_since`` on, while it looked for tasks, was left open
+        beside its work: its end is not waited for.
         """
         self.close()
         for _ in range(_MOST_STEPS_LEFT):
-            busy = [view for view in self.relay.connections() if view.transaction != "I" or view.under_way]
-            if not busy:
+            if not any(_is_busy(view, quiet_since) for view in self.relay.connections()):
                 return True
             self.arrive(QUICK)
             for step in self._held:
@@ -179,6 +181,12 @@ class HeldWorker:
 
         await _until(self._gate.bell, lambda: is_there() or not self.is_alive, limit)
         return self._sorted()
+
+
+def _is_busy(view: ConnectionView, quiet_since: float) -> bool:
+    if view.idle_since is not None and view.idle_since < quiet_since:
+        return False
+    return view.transaction != "I" or view.under_way is not None
 
 
 async def _until(bell: Bell, holds: Callable[[], bool], seconds: float) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ from grader.history.recorder import Clock
 from grader.history.timeline import History
 from grader.lab import Lab
 from grader.postgres import Server
-from tests.integration.test_explore_walks import SOLUTION, MakeLab, labs, moments
+from tests.integration.test_explore_walks import SOLUTION, MakeLab, changed_solution, labs, moments
 
 
 @pytest.fixture
@@ -84,6 +85,19 @@ def test_a_kill_comes_at_every_point_and_another_worker_brings_the_task_to_its_e
     victims = {p.detail["service"] for p in noted}
     exits = {e.service: e.status for e in History(lab.events()).of(ServiceExited)}
     assert {exits[name] for name in victims} == {-signal.SIGKILL}
+
+
+def test_a_transaction_left_open_beside_the_work_keeps_nobody_from_the_points(
+    make_lab: MakeLab, tmp_path: Path
+) -> None:
+    connects = "                with closing(queue.connect(self._settings.database_url, self._settings.worker_id)) as connection:\n"
+    asks = connects.replace("with ", "with psycopg.connect(self._settings.database_url) as probe, ")
+    asks += '                    probe.execute("SELECT 1")\n'
+    lab = make_lab(changed_solution(tmp_path, "worker.py", connects, asks))
+    noted = run(lab, signal.SIGKILL)
+    assert moments(lab, "point-missed") == []
+    assert {point.detail["where"] for point in noted} == {"before", "answer", "waiting"}
+    assert all(point.detail["done"] for point in noted)
 
 
 def test_a_stop_comes_at_every_point_and_the_worker_ends_with_nothing_in_hand(make_lab: MakeLab) -> None:
