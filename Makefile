@@ -79,7 +79,7 @@ starter: $(USE) ## Make starter/ anew from the marked blocks of solution/
 	@$(BIN)/python -m grader starter solution starter
 
 test: $(DEV) ## Run all tests (unit, then with a real PostgreSQL)
-	@$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit tests/integration tests/zoo
+	@$(BIN)/python -m pytest -n 2 --dist loadscope tests/unit tests/integration tests/zoo
 
 check: $(DEV) workflows ## Style, types, import contracts, workflows and scripts
 	$(BIN)/ruff check .
