@@ -27,22 +27,24 @@ class Take:
     """One recording of a scenario: its history, or the grader's own failure while it drove it.
 
     ``tampering`` is what its two witnesses, the wire and the audit, tell differently: it cannot be believed then.
+    ``patience`` is how slow the machine was, where there is no history to tell.
     """
 
     history: History | None
     seconds: float
     error: str | None = None
     tampering: tuple[Evidence, ...] = ()
+    patience: float = 1.0
 
     @classmethod
     def recorded(cls, history: History, seconds: float, error: str | None = None) -> Take:
         """What was recorded in ``seconds``; of a scenario that failed with an ``error`` of ours nothing is judged."""
         if error is not None:
-            return cls(None, seconds, error)
+            return cls(None, seconds, error, patience=history.patience)
         try:
             return cls(history, seconds, tampering=disagreements(history))
         except Exception as problem:  # a bug in the comparison must never become a student's failure
-            return cls(None, seconds, f"{type(problem).__name__}: {problem}")
+            return cls(None, seconds, f"{type(problem).__name__}: {problem}", patience=history.patience)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ def _judge_takes(check: Check, first: Sequence[Take], last: Sequence[Take]) -> _
 
 
 def _patience(take: Take) -> float:
-    return 1.0 if take.history is None else take.history.patience
+    return take.patience if take.history is None else take.history.patience
 
 
 def _judge(check: Check, takes: Sequence[Take]) -> _Judged:

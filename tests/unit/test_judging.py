@@ -102,6 +102,13 @@ def at(history: History, patience: float) -> Take:
 SLOW = declared("2.slow", None, fails_where_not_seen=True)
 
 
+def test_a_failure_that_could_not_be_tried_again_on_a_much_slower_machine_is_none() -> None:
+    lost = Take.recorded(History([], 2.0), 1, "the engine is gone")
+    assert results(FAILS, first=[Take(History([], 1.0), 1), lost]) == {"2.fails": (Verdict.ERROR, 0)}
+    as_quick = Take.recorded(History([], 1.9), 1, "the engine is gone")
+    assert results(FAILS, first=[Take(History([], 1.0), 1), as_quick]) == {"2.fails": (Verdict.FAIL, 0)}
+
+
 def test_a_failure_that_a_much_slower_machine_may_explain_is_none_if_it_does_not_come_again() -> None:
     [result] = Judge((SLOW,), {"first": [at(EMPTY, 1.5), at(SEEN, 3.0)]}).results().values()
     assert (result.verdict, result.points) == (Verdict.INCONCLUSIVE, 0)
