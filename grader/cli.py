@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from grader.commands import watch
 
 from grader.commands import grade
-from grader.commands.ending import Ended, ended_by_signals
 from grader.commands.limits import add_isolation_options, isolation_of
 from grader.commands.stage import ServerChoice
 from grader.commands.teaching import BEGINNING, teach
+from grader.ending import Ended, ended_by_signals
 from grader.errors import CannotGrade, GraderError, Internal
 from grader.report import BY_NAME, without_commands
 from grader.sources import name_of

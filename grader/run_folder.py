@@ -24,6 +24,7 @@ from typing import Any
 
 import psutil
 
+from grader.ending import uninterrupted
 from grader.engine import answers
 from grader.errors import EnvironmentFailed
 
@@ -124,22 +125,24 @@ def run_folder(parent: Path | None = None) -> Iterator[RunFolder]:
     Where the engine of its containers does not answer any more, the journal stays, so that the next run removes them.
     Raises EnvironmentFailed when no folder can be made.
     """
-    path, lock = _new_locked_folder(parent or default_parent())
-    try:
-        # Root starts the database under another user, who has to pass through here, but sees no names.
-        path.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        (path / "tmp").mkdir(mode=0o700)
-        (path / "tmp").chmod(path.stat().st_mode & 0o777)
-        yield RunFolder(path)
-    finally:
-        _remove_from_memory(path)
+    with uninterrupted() as hold:
+        path, lock = _new_locked_folder(parent or default_parent())
         try:
-            _remove_containers(path, _read_journal(path))
-        except EnvironmentFailed:
-            _remove_all_but_the_journal(path)
-        else:
-            _remove_tree(path)
-        os.close(lock)
+            # Root starts the database under another user, who has to pass through here, but sees no names.
+            path.chmod(0o711 if os.geteuid() == 0 else 0o700)
+            (path / "tmp").mkdir(mode=0o700)
+            (path / "tmp").chmod(path.stat().st_mode & 0o777)
+            with hold.paused():
+                yield RunFolder(path)
+        finally:
+            _remove_from_memory(path)
+            try:
+                _remove_containers(path, _read_journal(path))
+            except EnvironmentFailed:
+                _remove_all_but_the_journal(path)
+            else:
+                _remove_tree(path)
+            os.close(lock)
 
 
 def default_parent() -> Path:

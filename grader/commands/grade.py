@@ -82,8 +82,8 @@ def _grade(submission: Submission, options: Options, console: Console) -> int:
     clock = Clock()
     progress = LiveProgress(console)
     with ExitStack() as stack:
-        progress.begin([(check.id, check.sentence) for check in checks])
         stack.callback(progress.end)
+        progress.begin([(check.id, check.sentence) for check in checks])
         there = stack.enter_context(
             stage(
                 submission,

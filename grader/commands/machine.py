@@ -20,6 +20,7 @@ import psutil
 
 from grader.calibration import measure_patience
 from grader.commands.stage import ServerChoice
+from grader.ending import uninterrupted
 from grader.engine import find_engine
 from grader.errors import CannotGrade, GraderError
 from grader.postgres import start_server
@@ -187,6 +188,7 @@ def postgres(choice: ServerChoice) -> Finding:
     """The server that a grade would use: it is really started, and ended again."""
     try:
         with (
+            uninterrupted(),
             run_folder() as run,
             start_server(run, provider=choice.postgres, url=choice.database_url, image=choice.image) as server,
         ):
@@ -244,7 +246,7 @@ def isolation() -> Finding:
     """The level that a grade would use."""
     told: list[str] = []
     try:
-        with run_folder() as run:
+        with uninterrupted(), run_folder() as run:
             chosen = choose_isolation(IsolationChoice(), run.path, told.append)
             chosen.sweep()
     except GraderError as problem:

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from grader.commands.live import LiveTasks, followed, live_page
 from grader.commands.stage import ServerChoice, stage
+from grader.ending import uninterrupted
 from grader.history.events import LogLine, ServiceExited
 from grader.history.recorder import Recorder
 from grader.services import service_environment
@@ -28,8 +29,9 @@ def run(folder: Path, choice: ServerChoice, console: Console) -> int:
     with ExitStack() as stack:
         there = stack.enter_context(stage(submission, choice, lambda line: console.print(line, markup=False)))
         place, services = there.around.run, there.around.services
-        database = there.databases.create("run")
-        stack.callback(database.close)
+        with uninterrupted():
+            database = there.databases.create("run")
+            stack.callback(database.close)
         recorder = Recorder(there.clock)
         relay = there.around.wire.open_relay(service="both", server=database.address, recorder=recorder)
         url = database.service_url(relay.host, relay.port)
@@ -39,17 +41,18 @@ def run(folder: Path, choice: ServerChoice, console: Console) -> int:
             "worker": (submission.worker, {"WORKER_ID": "worker-1"}),
         }
         for name, (command, settings) in own.items():
-            process = services.start(
-                name=name,
-                role=name,
-                command=command,
-                cwd=submission.folder,
-                env=service_environment(place.path / "tmp", database_url=url, settings=settings),
-                settings=settings,
-                recorder=recorder,
-                note_process=place.note_process,
-            )
-            stack.callback(process.end, 5)
+            with uninterrupted():
+                process = services.start(
+                    name=name,
+                    role=name,
+                    command=command,
+                    cwd=submission.folder,
+                    env=service_environment(place.path / "tmp", database_url=url, settings=settings),
+                    settings=settings,
+                    recorder=recorder,
+                    note_process=place.note_process,
+                )
+                stack.callback(process.end, 5)
             console.print(f"{name:7}| started, pid {process.pid}", markup=False)
         tasks = LiveTasks()
         stack.enter_context(followed(database.read_changes, tasks))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.calibration import measure_patience
+from grader.ending import uninterrupted
 from grader.engine import find_engine
 from grader.history.recorder import Clock, Recorder
 from grader.lab import Lab, Surroundings
@@ -60,9 +61,9 @@ def stage(
 
     Raises CannotGrade or GraderError.
     """
-    with ExitStack() as stack:
-        for line in remove_leftovers():
-            tell(line)
+    for line in remove_leftovers():
+        tell(line)
+    with uninterrupted() as hold, ExitStack() as stack:
         patience = measure_patience()
         run = stack.enter_context(run_folder())
         choice = isolation or IsolationChoice("self-check")
@@ -97,7 +98,8 @@ def stage(
             deep=deep,
             tell=tell,
         )
-        yield Stage(around, databases, clock, info, apart.level.value)
+        with hold.paused():
+            yield Stage(around, databases, clock, info, apart.level.value)
 
 
 def _engine(choice: IsolationChoice, run: RunFolder) -> Engine | None:
@@ -111,7 +113,7 @@ def _engine(choice: IsolationChoice, run: RunFolder) -> Engine | None:
 @contextmanager
 def one_lab(stage: Stage, name: str, seed: int) -> Iterator[Lab]:
     """A lab in a database of its own, outside of any run."""
-    with closing(stage.databases.create(name)) as database:
+    with uninterrupted() as hold, closing(stage.databases.create(name)) as database:
         recorder = Recorder(stage.clock, stage.databases.service_password)
-        with Lab(stage.around, database, recorder, f"{seed}/{name}", _TIMEOUT) as lab:
+        with Lab(stage.around, database, recorder, f"{seed}/{name}", _TIMEOUT) as lab, hold.paused():
             yield lab

@@ -155,7 +155,6 @@ class _Watched:
         """Run some checks, and report all that is known."""
         started, begin = datetime.now(UTC), self.there.clock.now()
         progress = LiveProgress(self.console)
-        progress.begin([(check.id, check.sentence) for check in checks])
         runner = Runner(
             checks=checks,
             around=self.there.around,
@@ -168,6 +167,7 @@ class _Watched:
             look=self.stop_when_saved,
         )
         try:
+            progress.begin([(check.id, check.sentence) for check in checks])
             runner.run()
         finally:
             progress.end()

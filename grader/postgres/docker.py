@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg.rows import TupleRow
 
+from grader.ending import interruptible
 from grader.engine import find_engine
 from grader.errors import EnvironmentFailed
 from grader.model import PostgresInfo
@@ -44,7 +45,9 @@ def start_docker(run: RunFolder, image: str, reason: str, pull_timeout: float) -
     with ExitStack() as stack:
         with _docker_speaking(image):
             client = stack.enter_context(closing(_client(url, pull_timeout)))
-            _require_image(client, image, pull_timeout)
+            with interruptible():
+                _require_image(client, image, pull_timeout)
+            client.api.timeout = int(_START_TIMEOUT)
             admin = Login("grader", secrets.token_hex(16))
             container = _start(client, run, url, image, admin)
             stack.callback(_remove, container)

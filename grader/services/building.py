@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
+from grader.ending import interruptible, uninterrupted
 from grader.errors import BadSubmission
 from grader.services.environment import base_environment
 from grader.services.isolation import Isolation, Level, Reach, Running
@@ -45,7 +46,7 @@ def build(
     shown = shlex.join(submission.build)
     apart = isolation or Plain()
     command = apart.program(submission.folder, submission.build)
-    with tempfile.TemporaryDirectory(prefix="build-") as tmp, log_path.open("wb") as log:
+    with uninterrupted(), tempfile.TemporaryDirectory(prefix="build-") as tmp, log_path.open("wb") as log:
         kept = [cache] if cache is not None else []
         reach = Reach(writes=(submission.folder, Path(tmp), *kept))
         env = _environment(Path(tmp), cache)
@@ -57,11 +58,12 @@ def build(
         output = _Output(log)
         with closing(running):
             try:
-                ended = _follow(running, output, time.monotonic() + timeout)
+                with interruptible():
+                    ended = _follow(running, output, time.monotonic() + timeout)
             finally:
                 running.kill()
+                status = running.collect()
             _read_rest(running, output)
-            status = running.collect()
     if not ended:
         raise BadSubmission(f"the build ({shown}) did not end within {timeout:g} s{output.tail()}; see {log_path}")
     if status != 0:

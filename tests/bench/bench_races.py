@@ -18,8 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from textwrap import fill
 
-from grader.commands.ending import Ended, ended_by_signals
 from grader.commands.stage import ServerChoice, stage
+from grader.ending import Ended, ended_by_signals
 from grader.submission import load_submission
 from tests.bench.races.cases import Case, all_cases
 from tests.bench.races.frontrun_way import LIMIT, frontrun, why_not

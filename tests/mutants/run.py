@@ -24,7 +24,7 @@ from pathlib import Path
 from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkResult
 
-from grader.commands.ending import Ended, ended_by_signals
+from grader.ending import Ended, ended_by_signals
 from grader.report.files import write_atomically
 from tests.mutants.groups import GROUPS, Group, driving_lines
 

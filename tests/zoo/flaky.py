@@ -24,8 +24,8 @@ from rich.table import Table
 from rich.text import Text
 
 from grader.checkpoints import all_checks, select
-from grader.commands.ending import Ended, ended_by_signals
 from grader.declare import Check
+from grader.ending import Ended, ended_by_signals
 from grader.errors import BadCall
 from grader.report.files import write_atomically
 from tests.zoo.bounds import told as bound

@@ -26,7 +26,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.text import Text
 
 from grader.checkpoints import all_checks, select
-from grader.commands.ending import Ended, ended_by_signals
+from grader.ending import Ended, ended_by_signals
 from grader.errors import BadCall
 from grader.report import Look
 from grader.report.files import write_atomically

@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 from rich.console import Console
 from rich.text import Text
 
-from grader.commands.ending import Ended, ended_by_signals
+from grader.ending import Ended, ended_by_signals
 from grader.engine import find_engine
 from grader.errors import EnvironmentFailed
 from grader.postgres import Server
