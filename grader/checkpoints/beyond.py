@@ -46,6 +46,7 @@ def sleeper(lab: Lab) -> None:
         lab.wait_until(worker.has_looked())
     [first] = lab.insert_tasks(1)
     asleep, other = _taken_by(lab, workers, first)
+    lab.settle()
     if not _sleep_through(lab, asleep, other, first):
         lab.note("slept-twice")  # its open transaction, or lock, keeps others away at any moment
         return
@@ -206,6 +207,7 @@ def database_restarts(lab: Lab) -> None:
     [first] = lab.insert_tasks(1)
     lab.note("first-task", task=first.id)
     lab.wait_until(worker.works_on(first))
+    lab.settle()
     with lab.outage(worker):
         lab.watch(1.3)
     lab.wait_until(lab.has_status(first))

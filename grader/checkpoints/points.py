@@ -131,7 +131,8 @@ def _not_made_up_for(history: History, histories: tuple[History, ...]) -> list[M
 
 
 def _step(point: Moment) -> tuple[str, ...]:
-    """What makes a step another one: its statement, the one before, what had become of the task, and the place in it."""
+    """What makes a step another one: its statement, the one before in its transaction, what had become of the task, and
+    the place in it."""
     detail = point.detail
     return shape(detail["sql"]), shape(detail["after"]), detail["status"], detail["where"]
 

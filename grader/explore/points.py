@@ -52,10 +52,11 @@ class _NeedNotWait(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A step as it is found again in another life: the statement ``sql``, on a connection whose last one was ``after``.
+    """A step as it is found again in another life: the statement ``sql``, behind ``after`` in its transaction.
 
-    Values are of no interest, nor is what other connections do in between: a sign of life, another loop's poll.
-    ``turn`` counts from 1 how often a life has come by such a step.
+    ``after`` is empty for a transaction's first statement. Values are of no interest, nor is what came between two
+    transactions: a sign of life, another loop's poll, be it on the same connection. ``turn`` counts from 1 how often
+    a life has come by such a step.
     """
 
     sql: str
@@ -90,15 +91,19 @@ class Point:
     where: Where
 
 
-class _Connections:
+class Connections:
     """The last statement of each connection in a life."""
 
     def __init__(self) -> None:
         self._last: dict[object, str] = {}
 
-    def next(self, step: WireStep) -> tuple[str, str]:
-        """What that step sends, and what its connection sent before; from now on that is its last one."""
-        after = self._last.get(step.connection, "")
+    def next(self, step: WireStep, *, is_fresh: bool) -> tuple[str, str]:
+        """What that step sends, and what came before it in its transaction (nothing: ``is_fresh``); then it is the last.
+
+        Threads that share a connection take turns on it as they happen to run: no order between their transactions
+        makes a place another one.
+        """
+        after = "" if is_fresh else self._last.get(step.connection, "")
         self._last[step.connection] = step.sql
         return step.sql, after
 
@@ -113,12 +118,12 @@ def life(lab: Lab) -> list[LifeStep]:
         pair.arrive()
         pair.begin([task.id])
         steps: list[LifeStep] = []
-        connections = _Connections()
+        connections = Connections()
         is_done_before = False
         while (moves := pair.moves()) and (not pair.is_done or not is_done_before):
             is_done_before = pair.is_done
             fresh, status = pair.is_fresh(moves[0]), lab.status_of(task) or ""
-            sql, after = connections.next(pair.next_step(moves[0]))
+            sql, after = connections.next(pair.next_step(moves[0]), is_fresh=fresh)
             pair.take(moves[0])
             # A transaction's later statements have the row already, and wait for nobody.
             may_wait = fresh and _writes(sql, pair.last.answer)
@@ -233,9 +238,10 @@ class Points:
 
     def _bring_to(self, victim: Pair, point: Point, task: Task) -> None:
         """Raises Undecided when it does not come there."""
-        turn, connections = 0, _Connections()
+        turn, connections = 0, Connections()
         while moves := victim.moves():
-            turn += point.place.has(*connections.next(victim.next_step(moves[0])))
+            sent = connections.next(victim.next_step(moves[0]), is_fresh=victim.is_fresh(moves[0]))
+            turn += point.place.has(*sent)
             if turn == point.place.turn:
                 break
             victim.take(moves[0])

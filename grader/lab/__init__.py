@@ -47,6 +47,9 @@ FIRST_PORT, LAST_PORT = 10240, 32767
 
 _DOCUMENT_LIMIT = 64 * 1024
 
+_SETTLED, _LONGEST_SETTLED = 0.05, 0.15
+"""Seconds in which a worker that has a task comes to its work: on a quiet machine, and on any. All work lasts longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -287,6 +290,14 @@ class Lab:
     def watch(self, seconds: float) -> None:
         """Let time pass while everything is recorded."""
         self._observer.watch(seconds)
+
+    def settle(self) -> None:
+        """Let a worker that has just taken a task come to its work, before something happens to it *in the middle*.
+
+        What it still does for its claim (a second commit, say) is over then: which of its statements is hit would be
+        luck, and is tried one by one elsewhere.
+        """
+        self.watch(min(_SETTLED * self.patience, _LONGEST_SETTLED))
 
     def has_status(self, *tasks: Task, status: str = "completed") -> Condition:
         """All these tasks have this status, for everybody to see."""

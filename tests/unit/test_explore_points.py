@@ -8,11 +8,12 @@ import pytest
 
 from grader.explore.point_lanes import SHOWN_AFTER, point_lanes
 from grader.explore.point_rules import broken_point, place_words
-from grader.explore.points import LifeStep, Place, Point, point_of, points_of
+from grader.explore.points import Connections, LifeStep, Place, Point, point_of, points_of
 from grader.explore.rules import Broken
 from grader.explore.trace import GRADER
 from grader.history.events import Moment
 from grader.model import Counterexample
+from grader.wire import WireStep
 from tests.unit.histories import Story
 
 A, B = "worker-A", "worker-B"
@@ -185,6 +186,29 @@ def test_a_place_is_found_again_whatever_the_values_but_only_after_the_same_stat
     assert done.has("UPDATE tasks SET status = 'completed' WHERE id = 8", "SELECT 2")
     assert not done.has("UPDATE tasks SET status = 'completed' WHERE id = 8", "COMMIT")
     assert not done.has("DELETE FROM tasks", "SELECT 1")
+
+
+def sent(sql: str, connection: int = 1) -> WireStep:
+    return WireStep(A, connection, None, 1, sql, (), "I", wrote=False, would_commit=False)
+
+
+def test_a_place_is_the_same_in_whatever_order_two_threads_took_turns_on_one_connection() -> None:
+    looks, claims, ends = (sent("SELECT"), True), (sent(CLAIM), True), (sent(DONE), True)
+    commit = (sent("COMMIT"), False)
+    places = []
+    for order in ((claims, commit, ends, commit, looks), (claims, commit, looks, ends, commit)):
+        connections = Connections()
+        places.append({connections.next(step, is_fresh=fresh) for step, fresh in order})
+    assert places[0] == places[1]
+    assert ("COMMIT", DONE) in places[0]
+    assert (DONE, "") in places[0]
+
+
+def test_connections_do_not_mix_in_what_came_before() -> None:
+    connections = Connections()
+    connections.next(sent("SELECT FOR UPDATE", 1), is_fresh=True)
+    connections.next(sent("UPDATE heartbeats", 2), is_fresh=True)
+    assert connections.next(sent("COMMIT", 1), is_fresh=False) == ("COMMIT", "SELECT FOR UPDATE")
 
 
 def test_a_point_is_read_from_a_history_as_it_was_noted() -> None:
