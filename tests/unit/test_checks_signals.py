@@ -611,6 +611,18 @@ def test_without_a_second_signal_nothing_is_said() -> None:
         clean(second=story.complete("1", 1.9, A).exit(A, 2.0))
 
 
+def test_a_worker_that_is_gone_with_its_task_before_a_second_signal_has_lost_it() -> None:
+    once_told = Story().start(A).insert("1", 1.0).claim("1", 1.1, A).signal(A, "SIGTERM", 1.3)
+    judgement = clean(second=once_told.exit(A, 1.45))
+    assert (judgement.verdict, judgement.observed) == (FAIL, "task 1 left processing")
+    assert told(judgement)[0] == (1.3, "SIGTERM sent")
+
+
+def test_a_worker_that_gives_its_task_back_and_is_gone_before_a_second_signal_loses_nothing() -> None:
+    once_told = Story().start(A).insert("1", 1.0).claim("1", 1.1, A).signal(A, "SIGTERM", 1.3)
+    assert clean(second=once_told.update("1", 1.4, A, status="pending").exit(A, 1.45)).verdict is PASS
+
+
 def test_a_worker_that_outlives_two_signals_is_told_with_the_second_one_and_what_it_took() -> None:
     judgement = clean(second=twice().complete("1", 1.9, A))
     assert (judgement.verdict, judgement.observed) == (FAIL, "still running")
