@@ -25,17 +25,9 @@ IMAGE = "task-queue-lab-test-services:latest"
 
 _TOOLS = ("sh", "cat", "env", "grep", "head", "ls", "seq", "sleep", "true")
 _PACKAGES = (
-    *("annotated_doc", "annotated_types", "anyio", "click", "fastapi", "h11", "idna", "opentelemetry", "psycopg"),
-    *(
-        "psycopg_binary",
-        "psycopg_binary.libs",
-        "pydantic",
-        "pydantic_core",
-        "starlette",
-        "typing_extensions.py",
-        "typing_inspection",
-    ),
-    *("uvicorn",),
+    *("annotated_doc", "annotated_types", "anyio", "asyncpg", "click", "fastapi", "h11", "idna", "opentelemetry"),
+    *("psycopg", "psycopg_binary", "psycopg_binary.libs", "pydantic", "pydantic_core", "starlette"),
+    *("typing_extensions.py", "typing_inspection", "uvicorn"),
 )
 _LEFT_OUT = (
     "/test/",
