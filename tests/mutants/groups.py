@@ -32,7 +32,7 @@ GROUPS = (
     Group(
         "checks",
         ("grader/checkpoints/*.py", "grader/judgement.py"),
-        ("tests/unit/test_checks*.py", "tests/unit/test_explore_checks.py"),
+        ("tests/unit/test_checks*.py", "tests/unit/test_explore_checks.py", "tests/unit/test_labs.py"),
     ),
     Group(
         "judging",

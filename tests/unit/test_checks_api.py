@@ -13,7 +13,7 @@ from grader.checkpoints import all_checks, select
 from grader.checkpoints.over_http import PAGE
 from grader.checkpoints.replies import any_task, same_value
 from grader.checkpoints.requests import BAD_IDS, BAD_REQUESTS, HARMLESS_TITLES
-from grader.history.events import Event, HttpExchange, WaitTimedOut
+from grader.history.events import Event, HttpExchange, RowChanged, WaitTimedOut
 from grader.history.timeline import History
 from grader.judging import Judge, Take
 from grader.model import CheckResult, Verdict
@@ -200,6 +200,35 @@ def test_a_task_that_others_could_see_half_made_is_not_created_well() -> None:
     )
 
 
+def test_a_task_that_is_made_in_two_statements_of_one_transaction_is_created_well() -> None:
+    events = list(RIGHT.events)
+    [made] = [event for event in events if isinstance(event, RowChanged) and event.task == "2"]
+    half = replace(made, after={**(made.after or {}), "payload": {}})
+    rest = replace(made, at=made.at + 0.001, operation="update", before=half.after)
+    at = events.index(made)
+    assert judged("2.create", History([*events[:at], half, rest, *events[at + 1 :]])).verdict is PASS
+
+
+@pytest.mark.parametrize("status", [400, 404, 422])
+def test_a_malformed_id_may_be_refused_in_each_of_three_ways(status: int) -> None:
+    assert judged("2.read", answering_bad_ids(status, *BAD_IDS)).verdict is PASS
+
+
+@pytest.mark.parametrize("bad", [BAD_IDS[0], BAD_IDS[-1]])
+@pytest.mark.parametrize("status", [200, 401, 500])
+def test_a_malformed_id_that_is_answered_otherwise_fails_whichever_it_is(status: int, bad: str) -> None:
+    result = judged("2.read", answering_bad_ids(status, bad))
+    assert (result.verdict, result.observed) == (FAIL, f"status {status}")
+    assert result.expected == "400, 404 or 422 for an id that is none"
+
+
+def answering_bad_ids(status: int, *bad: str) -> History:
+    paths = {f"/tasks/{each}" for each in bad}
+    return History(
+        [replace(e, status=status) if isinstance(e, HttpExchange) and e.path in paths else e for e in RIGHT.events]
+    )
+
+
 def test_a_list_that_ends_early_names_what_it_leaves_out() -> None:
     history = changed("GET", "/tasks", until="listed", body=lambda b: b[:20] if isinstance(b, list) else b)
     assert "left out: 2" in str(failing(history)["2.list"])
@@ -281,11 +310,13 @@ def refusing(
     own: Mapping[str, Any] | None = None,
     put: Mapping[str, Any] | None = None,
     obeys: bool = False,
+    refused: Any = None,
+    claimed: bool = False,
 ) -> CheckResult:
     api = Conversation()
     api.note("bad-requests")
     for bad in BAD_REQUESTS:
-        api.ask(bad.method, bad.path, 422, {"detail": "no"})
+        api.ask(bad.method, bad.path, 422, refused or {"detail": "no"})
     api.note("harmless-titles")
     for number, title in enumerate(HARMLESS_TITLES, start=1):
         row = api.insert(str(number), "api", title=stored(title))
@@ -298,10 +329,26 @@ def refusing(
         task = str(extra["id"] if obeys and "id" in extra else 20 + number)
         row = api.insert(task, "api", title=f"own {number}", **(own or {}))
         api.ask("POST", "/tasks", 201, row, {"title": f"own {number}", **extra})
+        if claimed:
+            api.update(task, "worker-A", status="processing", assigned_worker="A")
     api.update("9", "api", title="changed", **(put or {}))
     api.ask("PUT", "/tasks/9", 200, api.rows["9"], {"title": "changed", "status": "completed"})
     api.note("end-of-requests")
     return judged("2.validation", api.story.history())
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [("Traceback (most recent call last)", "Traceback"), ("psycopg.errors.DataError: SELECT 1", "psycopg")],
+)
+def test_a_refusal_that_shows_internals_fails_and_names_the_first(said: str, named: str) -> None:
+    result = refusing(refused={"detail": said})
+    assert result.verdict is FAIL
+    assert str(result.observed).startswith(f"the body shows internals ({named}")
+
+
+def test_what_becomes_of_a_task_later_is_not_what_its_client_has_set() -> None:
+    assert refusing(claimed=True).verdict is PASS
 
 
 def test_titles_that_are_kept_pass_with_whatever_number_and_shape_they_are_answered() -> None:

@@ -98,6 +98,14 @@ def test_a_young_row_that_is_taken_back_fails() -> None:
     assert judgement.expected == "1800 s in processing with a timeout of 3600 s: left alone"
 
 
+def test_of_a_young_row_that_is_moved_again_and_again_the_last_five_changes_are_told() -> None:
+    story = aged()
+    for number in range(6):
+        story.update("1", 2.4 + number / 10, "worker-B", status="pending" if number % 2 == 0 else "processing")
+    judgement = judged("3b.recovery-waits", story.note("looked-enough", 3.5))
+    assert [round(line.at, 1) for line in judgement.evidence] == [2.5, 2.6, 2.7, 2.8, 2.9]
+
+
 def test_a_row_whose_claim_was_rolled_back_may_be_claimed() -> None:
     story = Story().start("worker-A").insert("1", 1.0).exit("worker-A", 1.3, -9)
     story.note("aged", 2.0, task="1", seconds=1800.0).start("worker-B", 2.1).claim("1", 2.3, "worker-B")

@@ -144,6 +144,18 @@ def test_polls_that_all_come_late_do_not_keep_the_interval() -> None:
     assert kept(rounds(2.0), rounds(0.5)).verdict is FAIL
 
 
+@pytest.mark.parametrize(("at_a_second", "wanted"), [(True, "1"), (False, "0.25")])
+def test_a_worker_that_ends_while_there_is_nothing_to_do_keeps_no_interval(at_a_second: bool, wanted: str) -> None:
+    ended = rounds(1.0 if at_a_second else 0.25).exit(A, 3.0, 1)
+    result = kept(ended, rounds(0.25)) if at_a_second else kept(rounds(1.0), ended)
+    assert (result.verdict, result.expected) == (FAIL, f"a poll every {wanted} s")
+    assert result.observed == "it ended while there was nothing to do"
+
+
+def test_a_worker_that_ends_when_nobody_looks_any_more_has_kept_its_interval() -> None:
+    assert kept(rounds(1.0).exit(A, 6.5), rounds(0.25)).verdict is PASS
+
+
 def test_an_interval_that_does_not_follow_its_setting_fails() -> None:
     assert kept(rounds(1.0), rounds(1.0)).verdict is FAIL
 
