@@ -55,6 +55,7 @@ def test_a_bind_that_is_cut_off_tells_what_is_there() -> None:
 def test_parameters_are_bounded_in_all() -> None:
     shown = parameters_text(read_bind(bind([b"x" * 500] * 100)[5:]), ())
     assert sum(len(text) for text in shown) == CELLS_LIMIT
+    assert all(shown)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +76,9 @@ def test_parameters_are_bounded_in_all() -> None:
         (b"\0\1", 0, "\\x0001"),
         (b"\0\1\2", 23, "\\x000102"),
         (b"\0" * 8, 1184, "\\x0000000000000000"),
+        (b"\0" * 16, 17, "\\x" + "00" * 16),
+        (b"\0{}", 3802, "\\x007b7d"),
+        *[(b"name", oid, "name") for oid in (18, 19, 25, 114, 142, 705, 1042, 1043)],
     ],
 )
 def test_binary_values_are_told_where_their_type_is_known(cell: bytes | None, oid: int, text: str) -> None:
@@ -90,6 +94,16 @@ def test_values_in_text_form_are_told_as_they_are_and_bounded() -> None:
 def test_a_row_and_its_description_are_read() -> None:
     assert row_cells(row(b"1", None, b"")[5:]) == [b"1", None, b""]
     assert column_types(columns(23, 25, form=1)[5:]) == [(23, True), (25, True)]
+
+
+def test_columns_without_a_name_are_read_like_others() -> None:
+    column = b"\0" + struct.pack("!IHIhiH", 0, 0, 25, -1, -1, 0)
+    assert column_types(struct.pack("!H", 3) + 3 * column) == [(25, False)] * 3
+
+
+@pytest.mark.parametrize("left", range(4))
+def test_a_row_that_is_cut_off_within_a_length_ends_before_that_cell(left: int) -> None:
+    assert row_cells(row(b"1", b"2")[5 : 5 + 2 + 5 + left]) == [b"1"]
 
 
 def test_an_error_tells_its_state_and_message() -> None:
