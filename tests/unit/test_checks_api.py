@@ -400,6 +400,16 @@ def test_one_moment_may_be_told_in_several_ways(one: Any, other: Any, same: bool
 
 
 @pytest.mark.parametrize(
+    ("key", "one", "other", "same"),
+    [("id", 1, "1", True), ("id", 1, 2, False), ("title", 1, "1", False), ("title", "a", "a", True)],
+)
+def test_an_id_may_be_told_as_a_number_or_as_text_and_nothing_else_may(
+    key: str, one: Any, other: Any, same: bool
+) -> None:
+    assert same_value(key, one, other) is same
+
+
+@pytest.mark.parametrize(
     "body", [{"id": 1, "title": "t"}, [{"id": 1, "title": "t"}], {"task": {"id": 1, "title": "t"}}]
 )
 def test_a_task_is_found_in_whatever_it_is_wrapped(body: Any) -> None:

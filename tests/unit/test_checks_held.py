@@ -72,6 +72,17 @@ def test_a_log_that_waits_for_the_commit_passes() -> None:
     assert told(again.complete("7", 2.4, A).log(A, 2.41, "completed task=7 in 1.0 s")).verdict is PASS
 
 
+def test_a_line_of_a_task_that_is_only_looked_at_tells_of_no_claim() -> None:
+    story = Story().start(A)
+    for number in (1, 2, 3):
+        story.insert(str(number), 0.5).log(A, number - 0.1, f"found task={number} title 'title {number}'")
+        story.claim(str(number), number, A).complete(str(number), number + 0.5, A)
+        story.log(A, number + 0.51, f"completed task={number} in 0.50 s")
+    result = told(tasks=story.history())
+    assert (result.verdict, result.observed) == (FAIL, "no such line")
+    assert result.expected == "a line with id 1 and its title when it is claimed"
+
+
 def test_a_worker_that_dies_when_its_commit_is_cut_off_passes() -> None:
     assert told(commit_cut().log(A, 2.21, "psycopg.OperationalError: task 7").exit(A, 2.3, 1)).verdict is PASS
 

@@ -34,6 +34,15 @@ def test_two_workers_at_work_at_the_same_time_pass_with_how_many_each_completed(
     assert judgement.observed == "worker-A 2, worker-B 1, at the same time, no task twice"
 
 
+def test_a_task_that_was_there_completed_before_is_nobodys_work() -> None:
+    story = two().insert("0", 1.0, status="completed")
+    judgement = judged("3b.two-workers", works(works(story, "1", A, 2.0, 3.0), "2", B, 2.0, 3.0))
+    assert (judgement.verdict, judgement.observed) == (
+        PASS,
+        "worker-A 1, worker-B 1, at the same time, no task twice",
+    )
+
+
 def test_workers_that_did_not_come_to_their_first_polls_say_nothing() -> None:
     story = Story().start(A).start(B).exit(A, 0.5, 1)
     assert reason("3b.two-workers", story) == "the two workers did not come to their first polls"

@@ -91,6 +91,11 @@ def test_a_worker_that_spins_without_a_statement_is_seen_by_its_cpu_time() -> No
     assert judged("3a.idle-quiet", polls(idle(cpu_s=1.5)).history()).verdict is FAIL
 
 
+def test_cpu_time_counts_by_the_time_that_it_was_measured_over_and_not_by_when() -> None:
+    result = judged("3a.idle-quiet", idle(begins=100.0, ends=103.4, cpu_s=0.6).history())
+    assert (result.verdict, "0.60 s of CPU time in 3.4 s" in str(result.observed)) == (FAIL, True)
+
+
 # ---------------------------------------------------------------- 3a.poll-interval
 
 
