@@ -37,7 +37,12 @@ GROUPS = (
     Group(
         "judging",
         ("grader/judging.py", "grader/history/[!_]*.py", "grader/saved.py"),
-        ("tests/unit/test_judging.py", "tests/unit/test_history*.py", "tests/unit/test_checks*.py"),
+        (
+            "tests/unit/test_judging.py",
+            "tests/unit/test_history*.py",
+            "tests/unit/test_saved.py",
+            "tests/unit/test_checks*.py",
+        ),
     ),
     Group(
         "exploring",
