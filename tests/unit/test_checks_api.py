@@ -312,11 +312,13 @@ def refusing(
     obeys: bool = False,
     refused: Any = None,
     claimed: bool = False,
+    status: int = 422,
+    put_status: int | None = 200,
 ) -> CheckResult:
     api = Conversation()
     api.note("bad-requests")
     for bad in BAD_REQUESTS:
-        api.ask(bad.method, bad.path, 422, refused or {"detail": "no"})
+        api.ask(bad.method, bad.path, status, refused or {"detail": "no"})
     api.note("harmless-titles")
     for number, title in enumerate(HARMLESS_TITLES, start=1):
         row = api.insert(str(number), "api", title=stored(title))
@@ -332,7 +334,7 @@ def refusing(
         if claimed:
             api.update(task, "worker-A", status="processing", assigned_worker="A")
     api.update("9", "api", title="changed", **(put or {}))
-    api.ask("PUT", "/tasks/9", 200, api.rows["9"], {"title": "changed", "status": "completed"})
+    api.ask("PUT", "/tasks/9", put_status, api.rows["9"], {"title": "changed", "status": "completed"})
     api.note("end-of-requests")
     return judged("2.validation", api.story.history())
 
@@ -345,6 +347,20 @@ def test_a_refusal_that_shows_internals_fails_and_names_the_first(said: str, nam
     result = refusing(refused={"detail": said})
     assert result.verdict is FAIL
     assert str(result.observed).startswith(f"the body shows internals ({named}")
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"), [(400, PASS), (404, PASS), (422, PASS), (200, FAIL), (401, FAIL), (500, FAIL)]
+)
+def test_a_bad_request_is_refused_in_one_of_three_ways(status: int, verdict: Verdict) -> None:
+    assert refusing(status=status).verdict is verdict
+
+
+@pytest.mark.parametrize(("status", "verdict"), [(422, PASS), (499, PASS), (500, FAIL), (None, FAIL)])
+def test_a_field_that_is_not_the_clients_may_be_refused_and_must_be_answered(
+    status: int | None, verdict: Verdict
+) -> None:
+    assert refusing(put_status=status).verdict is verdict
 
 
 def test_what_becomes_of_a_task_later_is_not_what_its_client_has_set() -> None:

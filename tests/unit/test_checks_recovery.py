@@ -45,6 +45,22 @@ def test_a_task_that_is_freed_late_fails(at: float, patience: float, verdict: Ve
     assert judged("3b.sigkill-recovered", freed(at), patience=patience).verdict is verdict
 
 
+def test_the_time_counts_from_a_sign_of_life_that_could_be_seen_only_after_the_kill() -> None:
+    story = killed().update("1", 1.35, "worker-A", description="still there")
+    story.update("1", 4.3, "worker-B", status="pending", assigned_worker=None)
+    judgement = judged("3b.sigkill-recovered", story.claim("1", 4.31, "worker-B").complete("1", 4.8, "worker-B"))
+    assert judgement.verdict is Verdict.PASS
+    assert str(judgement.observed).startswith("freed 2.9 s after")
+
+
+def test_what_another_worker_did_to_the_task_before_the_victim_frees_nothing() -> None:
+    story = Story().start("worker-A").start("worker-B").insert("1", 1.0).update("1", 1.05, "worker-B", attempts=1)
+    story.claim("1", 1.1, "worker-A").note("killed", 1.3, task="1", victim="worker-A", other="worker-B")
+    story.update("1", 3.0, "worker-B", status="pending", assigned_worker=None)
+    judgement = judged("3b.sigkill-recovered", story.claim("1", 3.01, "worker-B").complete("1", 3.5, "worker-B"))
+    assert judgement.observed == "freed 1.9 s after its last sign of life, then completed"
+
+
 def test_a_task_that_nobody_frees_fails_with_how_long_was_waited() -> None:
     judgement = judged("3b.sigkill-recovered", gave_up(killed()))
     assert judgement.verdict is Verdict.FAIL
