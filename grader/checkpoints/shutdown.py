@@ -372,4 +372,5 @@ def exits_cleanly(history: History, twice: History) -> Judgement:
             expected="the task in hand is completed (or free again) and the worker gone",
             observed="still running" if exit_again is None else f"task {stuck[0].task} left processing",
         )
-    return holds("Terminate on every connection, no child left, a second SIGTERM lost nothing", ended(exit_))
+    second = "a second SIGTERM lost nothing" if len(signals) > 1 else "gone before a second SIGTERM"
+    return holds(f"Terminate on every connection, no child left, {second}", ended(exit_))

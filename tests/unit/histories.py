@@ -88,6 +88,9 @@ class Story:
     def complete(self, task: str, at: float, by: str) -> Story:
         return self.update(task, at, by, status="completed")
 
+    def delete(self, task: str, at: float, by: str | None) -> Story:
+        return self.add(self._change(task, at, "delete", self._rows.pop(task), None, by))
+
     def step(
         self,
         service: str,

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from grader.history.events import Event, HttpExchange, Moment, RowChanged, WaitTimedOut
+from grader.history.events import Event, HttpExchange, Moment, WaitTimedOut
 from grader.judgement import Judgement, NotObserved
 from grader.model import Verdict
-from tests.unit.histories import PIDS, Story
+from tests.unit.histories import Story
 from tests.unit.judging import judged
 
 A, B = "worker-A", "worker-B"
@@ -499,19 +499,7 @@ def test_of_a_long_story_the_last_four_changes_are_the_evidence() -> None:
 
 
 def test_a_task_that_is_deleted_after_its_completion_has_neither_title_nor_description() -> None:
-    story = first_task()
-    gone = RowChanged(
-        at=1.85,
-        task="1",
-        operation="delete",
-        before=story.row("1"),
-        after=None,
-        backend_pid=PIDS[A],
-        transaction="9",
-        committed_at=1.86,
-        by_grader=False,
-    )
-    judgement = judged("3b.end-to-end", story.add(gone))
+    judgement = judged("3b.end-to-end", first_task().delete("1", 1.85, A))
     assert judgement.verdict is Verdict.FAIL
     assert judgement.observed == "title is “None” and description is “None”"
 

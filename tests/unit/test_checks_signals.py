@@ -620,7 +620,9 @@ def test_a_worker_that_is_gone_with_its_task_before_a_second_signal_has_lost_it(
 
 def test_a_worker_that_gives_its_task_back_and_is_gone_before_a_second_signal_loses_nothing() -> None:
     once_told = Story().start(A).insert("1", 1.0).claim("1", 1.1, A).signal(A, "SIGTERM", 1.3)
-    assert clean(second=once_told.update("1", 1.4, A, status="pending").exit(A, 1.45)).verdict is PASS
+    judgement = clean(second=once_told.update("1", 1.4, A, status="pending").exit(A, 1.45))
+    assert judgement.verdict is PASS
+    assert judgement.observed == "Terminate on every connection, no child left, gone before a second SIGTERM"
 
 
 def test_a_worker_that_outlives_two_signals_is_told_with_the_second_one_and_what_it_took() -> None:

@@ -56,20 +56,8 @@ def test_what_the_grader_sets_is_nobodys_claim() -> None:
 
 
 def test_a_row_that_is_gone_has_no_status() -> None:
-    story = two()
-    assert board(story).status("1") == "pending"
-    gone = RowChanged(
-        at=2.0,
-        task="1",
-        operation="delete",
-        before=story.row("1"),
-        after=None,
-        backend_pid=PIDS[A],
-        transaction="9",
-        committed_at=2.0,
-        by_grader=False,
-    )
-    assert board(story.add(gone)).status("1") is None
+    assert board(two()).status("1") == "pending"
+    assert board(two().delete("1", 2.0, A)).status("1") is None
 
 
 def held(*values: str, after: str = "T") -> Story:
