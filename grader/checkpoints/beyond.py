@@ -12,7 +12,8 @@ from grader.checkpoints.polling import does_the_work
 from grader.checkpoints.races import shares_the_work
 from grader.checkpoints.recovery import POLL, recovers_what_a_killed_worker_left
 from grader.checkpoints.shutdown import finishes_the_task_in_hand
-from grader.checkpoints.worker import BUSY_SHARE, LAB, A, processes
+from grader.checkpoints.starting import BUSY_SHARE, LAB, A
+from grader.checkpoints.worker import processes
 from grader.declare import check, scenario
 from grader.history.board import Board
 from grader.history.events import Moment
@@ -35,9 +36,9 @@ LONGEST_CHANCE = 8.0
 """Seconds in which a worker that looks for tasks at all has looked so often."""
 
 
-@scenario(timeout=10, seconds=5)
+@scenario(timeout=10, seconds=7)
 def sleeper(lab: Lab) -> None:
-    """A worker is stopped for longer than the timeout, at work and then as it is about to complete a task."""
+    """A worker is stopped for longer than the timeout: at work, as it is about to complete a task, at work that fails."""
     workers = [
         lab.start_worker(name, poll=POLL, duration=SLEEP_WORK, stuck=SLEEP_TIMEOUT, ready=False)
         for name in ("worker-A", "worker-B")
@@ -48,7 +49,7 @@ def sleeper(lab: Lab) -> None:
     asleep, other = _taken_by(lab, workers, first)
     lab.settle()
     if not _sleep_through(lab, asleep, other, first):
-        lab.note("slept-twice")  # its open transaction, or lock, keeps others away at any moment
+        lab.note("slept-enough")  # its open transaction, or lock, keeps others away at any moment
         return
     history = lab.history()
     statement = next((maker(history, c) for c in history.story(first.id).completions), None)
@@ -60,8 +61,12 @@ def sleeper(lab: Lab) -> None:
         lab.comes(comes, timeout=SLEEP_WORK + 5)
         if hold.is_holding:
             _sleep_through(lab, asleep, other, second, hold)
+    [bad] = lab.insert_tasks(1, fail=True)
+    asleep, other = _taken_by(lab, workers, bad)
+    lab.settle()
+    _sleep_through(lab, asleep, other, bad, fails=True)
     lab.watch(0.3)
-    lab.note("slept-twice")
+    lab.note("slept-enough")
 
 
 def _taken_by(lab: Lab, workers: list[Worker], task: Task) -> tuple[Worker, Worker]:
@@ -69,7 +74,9 @@ def _taken_by(lab: Lab, workers: list[Worker], task: Task) -> tuple[Worker, Work
     return next(w for w in workers if w.name == name), next(w for w in workers if w.name != name)
 
 
-def _sleep_through(lab: Lab, asleep: Worker, other: Worker, task: Task, hold: Hold | None = None) -> bool:
+def _sleep_through(
+    lab: Lab, asleep: Worker, other: Worker, task: Task, hold: Hold | None = None, *, fails: bool = False
+) -> bool:
     """Stop a worker until the other one has taken its task over, and wake it while that one is still at work.
 
     Whether it could be taken over.
@@ -81,7 +88,7 @@ def _sleep_through(lab: Lab, asleep: Worker, other: Worker, task: Task, hold: Ho
     aged = lab.status_of(task) == "processing" and bool(lab.database.lockable([task.id]))
     if aged:
         lab.database.age([task.id], SLEEP_TIMEOUT)
-    lab.note("stopped", task=task.id, service=asleep.name, sql=sql, aged=aged)
+    lab.note("stopped", task=task.id, service=asleep.name, sql=sql, aged=aged, fails=fails)
     lab.comes(any_of((other.works_on(task), _has_had_its_chance(lab, other))), timeout=LONGEST_CHANCE)
     taken_over = lab.comes(other.works_on(task), timeout=0)
     lab.note("woken", task=task.id, service=asleep.name, taken_over=taken_over)
@@ -89,7 +96,10 @@ def _sleep_through(lab: Lab, asleep: Worker, other: Worker, task: Task, hold: Ho
     if hold is not None:
         hold.release()
     asleep.signal(signal.SIGCONT)
-    lab.wait_until(lab.has_status(task))
+    if fails:  # which may be tried several times, with pauses
+        lab.comes(lab.has_status(task, status="failed"), timeout=LONGEST_CHANCE)
+    else:
+        lab.wait_until(lab.has_status(task))
     # Whatever it does with the old task, it does before it looks for the next one.
     looked = lab.comes(asleep.has_looked_since(before, 2), timeout=5)
     lab.note("awake-again", task=task.id, seen=looked or not asleep.is_alive)
@@ -129,14 +139,17 @@ def sleeper_changes_nothing(history: History) -> Judgement:
     results = together(partial(_after_sleep, history, stopped) for stopped in history.moments("stopped"))
     if results[0].verdict is Verdict.FAIL:
         return results[0]
-    need(history.moment("slept-twice"), "the scenario came to no end")
+    need(history.moment("slept-enough"), "the scenario came to no end")
     was_taken = any(woken.detail["taken_over"] for woken in history.moments("woken"))
-    if was_taken and len(results) < 2:
+    if was_taken and len(results) < len(_WHEN):
         need(None, "the statement that would complete the second task was not seen to come")
     return holds(
-        "; then, stopped as it was about to complete a task: ".join(str(result.observed) for result in results),
+        "; ".join(f"{when}: {result.observed}" for when, result in zip(_WHEN, results, strict=False)),
         *[line for result in results for line in result.evidence],
     )
+
+
+_WHEN = ("stopped at work", "as it was about to complete a task", "at work that fails")
 
 
 def _after_sleep(history: History, stopped: Moment) -> Judgement:
@@ -152,31 +165,47 @@ def _after_sleep(history: History, stopped: Moment) -> Judgement:
     proof = sorted([*life(story), *marks], key=lambda e: e.at)
     takeover = [c for c in story.claims if c.service != service and stopped.at < c.at]
     taken_over = woken.detail["taken_over"]
-    done = story.completions[:1]
+    ends = story.failures if stopped.detail["fails"] else story.completions
+    done = ends[:1]
     if not takeover and any(c.service == service and (taken_over or c.committed_at < woken.at) for c in done):
         need(None, "the task was done before the worker slept")
     if not taken_over:
         if takeover:
             need(None, "the task was taken over only when the sleeper was awake again")
-        if len(story.completions) == 1:
-            return holds("no takeover was possible while the sleeper lived; completed once after it woke", *proof)
+        if len(ends) == 1:
+            end = "failed" if stopped.detail["fails"] else "completed"
+            return holds(f"no takeover was possible while the sleeper lived; {end} once after it woke", *proof)
         need(None, "nobody took the task over")
     late = [c for c in story.changes if c.service == service and c.at > woken.at]
-    if late and not _abandoned_again(story, service, late[0]):
+    if late and not (_is_claim(late[0]) or _abandoned_again(story, service, late[0])):
         return broken(
             *proof,
             *[moved(c) for c in late[:2] if not c.status_moved],
             expected="the sleeper changes nothing",
             observed=f"it changed task {story.task} {late[0].at - woken.at:.2f} s after it woke",
-            hint=None
-            if sql is None
-            else "Looking who owns the task is not enough: somebody may take it between the look and the UPDATE. "
-            "Put what must still hold into the WHERE of the UPDATE itself, and look at its row count.",
+            hint=_no_fence(stopped),
         )
     awake = need(_moment_of(history, "awake-again", story), "the task was never completed")
     if not awake.detail["seen"]:
         need(None, "the sleeper was not seen to go on after it was woken")
     return holds("it woke up, and left the task to the one that took it over", *proof)
+
+
+def _no_fence(stopped: Moment) -> str | None:
+    """A hint for a sleeper that wrote to a task that was not its own any more; None: what the check says anyway."""
+    if stopped.detail["fails"]:
+        return "The path for work that fails needs the same fence as the one for work that is done."
+    if stopped.detail["sql"] is not None:
+        return (
+            "Looking who owns the task is not enough: somebody may take it between the look and the UPDATE. "
+            "Put what must still hold into the WHERE of the UPDATE itself, and look at its row count."
+        )
+    return None
+
+
+def _is_claim(change: Change) -> bool:
+    """Whether it took a task that was pending: work that failed may be given back, to whoever comes next."""
+    return bool(change.before("status") == "pending" and change.after("status") == "processing")
 
 
 def _abandoned_again(story: Story, service: str, change: Change) -> bool:

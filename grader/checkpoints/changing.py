@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from grader.checkpoints.api import LAB
-from grader.checkpoints.evidence import asked, ended, list_of, moved, status_words
+from grader.checkpoints.evidence import asked, ended, list_of, moved, sent, status_words
 from grader.checkpoints.over_http import tasks_over_http
 from grader.checkpoints.replies import any_task, first, ids_of, never_answered, seen_of
 from grader.declare import check
-from grader.history.events import HttpExchange, Moment
+from grader.history.events import HttpExchange, Moment, SignalSent
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 
@@ -92,7 +92,7 @@ def _change_problem(history: History, moment: Moment) -> Judgement | None:
     read=f"{LAB}#the-api-service-you-bring",
 )
 def persists(history: History) -> Judgement:
-    """Tasks survive SIGTERM and a restart of the api-service, which exits with status 0.
+    """Tasks survive SIGTERM and a restart of the api-service, which answers what it was asked and exits with status 0.
 
     Services are restarted all the time: for a new version, a new machine, a crash. What lives in memory alone is
     gone then.
@@ -106,6 +106,8 @@ def persists(history: History) -> Judgement:
             expected="exit after SIGTERM, although a client keeps an idle connection open",
             observed=f"still running {history.gave_up.seconds if history.gave_up else 0:.0f} s after the signal",
         )
+    if cut := _cut_short(history, stop):
+        return cut
     if exit_.status != 0:
         return broken(ended(exit_), expected="exit status 0", observed=status_words(exit_.status))
     if silent := never_answered(history, "api-again"):
@@ -131,6 +133,24 @@ def persists(history: History) -> Judgement:
             observed=f"no task shown before it, by {list_of(before.detail['paths'])}",
         )
     return holds(f"exit status 0 after {exit_.at - stop.at:.1f} s, and the same tasks after the restart")
+
+
+def _cut_short(history: History, stop: SignalSent) -> Judgement | None:
+    """What is wrong with the answer to a request that was under way when SIGTERM came."""
+    under_way = history.moment("under-way")
+    if under_way is None or not under_way.detail["waits"]:
+        return None
+    asks = [e for e in history.exchanges("GET", under_way.detail["path"]) if e.at <= stop.at]
+    answer = need(max(asks, key=lambda e: e.at, default=None), "no request was under way at SIGTERM")
+    if answer.status is not None and answer.status < 500:
+        return None
+    return broken(
+        asked(answer),
+        sent(stop),
+        expected="a request that is under way at SIGTERM is answered before the exit",
+        observed=seen_of(answer),
+        hint="Stop taking requests, finish those that you have, then exit: uvicorn does so by itself when it is let.",
+    )
 
 
 def _shown(answer: HttpExchange) -> set[tuple[str, str]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from grader.checkpoints.evidence import life, list_of, moved, short
 from grader.checkpoints.races import shares_the_work
-from grader.checkpoints.worker import LAB, processes
+from grader.checkpoints.starting import LAB
+from grader.checkpoints.worker import processes
 from grader.declare import check, scenario
 from grader.history.double import double_claims
 from grader.history.timeline import History

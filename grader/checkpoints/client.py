@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 from grader.declare import scenario
 from grader.history.board import Board
-from grader.lab import Api, Condition, Lab, Task, Worker
+from grader.lab import Api, Condition, Lab, Task, Worker, any_of
 from grader.wire.transaction import may_write
 
 DURATION = 0.5
@@ -27,11 +27,12 @@ _STORED = 2.0
 
 @scenario(timeout=12, seconds=6)
 def client_to_client(lab: Lab) -> None:
-    """A client posts tasks and watches them complete; then ten clients post at the same moment."""
+    """A client posts tasks, changes and deletes some at work, and sees them complete; then ten post at one moment."""
     api = lab.start_api()
     worker = lab.start_worker(poll=0.2, duration=DURATION)
     if _is_seen_to_complete(lab, api):
         _changed_at_work(lab, api, worker)
+        _deleted_at_work(lab, api, worker)
     if worker.is_alive:
         worker.signal(signal.SIGTERM)
     if not lab.comes(lab.has_exited(worker), timeout=3):  # how it stops is judged elsewhere
@@ -57,14 +58,30 @@ def _changed_at_work(lab: Lab, api: Api, worker: Worker) -> None:
     if second is None:
         return
     lab.note("posted-again", task=second.id)
-    works, is_over = worker.works_on(second), lab.has_status(second)
-    either = Condition(works.description, lambda b, n: works.holds(b, n) or is_over.holds(b, n), by=worker.name)
-    if not lab.comes(either, timeout=_WORKED) or lab.status_of(second) == "completed":
+    if not _comes_to_work(lab, worker, second):
         return
     new = {"title": lab.new_title(), "description": "after the change"}
     lab.note("changed-at-work", task=second.id, **new)
     api.request("PUT", f"/tasks/{second.id}", body=new)
     lab.comes(lab.has_status(second), timeout=_WORKED)
+
+
+def _deleted_at_work(lab: Lab, api: Api, worker: Worker) -> None:
+    third = _post(lab, api, lab.new_title(), "to be deleted")
+    if third is None or not _comes_to_work(lab, worker, third):
+        return
+    lab.note("deleted-at-work", task=third.id)
+    api.request("DELETE", f"/tasks/{third.id}")
+    [behind] = lab.insert_tasks(1)
+    lab.note("behind-it", task=behind.id)
+    lab.comes(any_of((lab.has_status(behind), lab.has_exited(worker))), timeout=_WORKED)
+    lab.note("after-it")
+
+
+def _comes_to_work(lab: Lab, worker: Worker, task: Task) -> bool:
+    """Whether the task is in hand, and not over already."""
+    in_hand_or_over = any_of((worker.works_on(task), lab.has_status(task)), by=worker.name)
+    return lab.comes(in_hand_or_over, timeout=_WORKED) and lab.status_of(task) != "completed"
 
 
 def _burst(lab: Lab, api: Api) -> None:

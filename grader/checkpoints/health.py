@@ -35,6 +35,9 @@ def database_gone_for_the_api(lab: Lab) -> None:
         _health(lab, api, "gone", limit)
     lab.comes(_healthy(api), timeout=5)
     _health(lab, api, "back", limit)
+    lab.note("asks-for-tasks")
+    lab.comes(Condition("GET /tasks to answer 200 again", lambda _b, _n: _lists(api)), timeout=5)
+    lab.note("asked-for-tasks")
     api.relay.stall()
     _health(lab, api, "silent", limit)
     api.relay.accept()
@@ -49,6 +52,10 @@ def _healthy(api: Api) -> Condition:
     return Condition("/health to answer 200 again", lambda _b, _n: api.request("GET", "/health").status == 200)
 
 
+def _lists(api: Api) -> bool:
+    return api.request("GET", "/tasks").status == 200
+
+
 @check(
     "2.health",
     points=1,
@@ -58,7 +65,7 @@ def _healthy(api: Api) -> Condition:
     read=f"{LAB}#the-api-service-you-bring",
 )
 def health_tells_the_truth(history: History) -> Judgement:
-    """/health answers 200 when the database answers and 503 when it does not, within two seconds either way.
+    """/health answers 200 or 503 as the database does, within two seconds; when that is back, GET /tasks works too.
 
     Whatever watches over a service asks /health and sends clients elsewhere when it says no. A /health that says
     yes without a database, or hangs, is believed all the same.
@@ -85,6 +92,16 @@ def health_tells_the_truth(history: History) -> Judgement:
                 expected=f"{phases[phase]}: {status} within {HEALTH_LIMIT:g} s",
                 observed=f"{seen_of(answer)} after {took:.1f} s",
             )
+    asks = need(history.moment("asks-for-tasks"), "no task was asked for with the database back")
+    over = need(history.moment("asked-for-tasks"), "no task was asked for with the database back")
+    tried = [e for e in history.exchanges("GET", "/tasks") if asks.at <= e.at < over.at]
+    if not any(e.status == 200 for e in tried):
+        return broken(
+            *[asked(e) for e in tried[-3:]],
+            expected="with the database back, GET /tasks answers 200 again",
+            observed=f"{seen_of(tried[-1])}, {len(tried)} times in {over.at - asks.at:.1f} s",
+            hint="A connection that was lost has to be replaced: by a pool that looks, or by connecting anew.",
+        )
     return holds("200, 200 behind a slow query, 503, 200 again, and 503 when nothing answers")
 
 

@@ -26,7 +26,8 @@ from grader.checkpoints.lines import (
 )
 from grader.checkpoints.polling import idle_quarter
 from grader.checkpoints.shutdown import sigterm_mid_task
-from grader.checkpoints.worker import LAB, A, processes, starts, three_tasks
+from grader.checkpoints.starting import LAB, A, starts, three_tasks
+from grader.checkpoints.worker import processes
 from grader.declare import check, scenario
 from grader.history.events import LogLine, Moment, SignalSent
 from grader.history.tasks import Story

@@ -16,6 +16,8 @@ from grader.lab import Api, Condition, Lab, Task
 FULL = 100
 """So many tasks a list holds without a limit, by the contract; in the scenario there are not more."""
 PAGE = 20
+UNDER_WAY = 0.3
+"""Seconds after SIGTERM for which a request still has to wait for the database."""
 _AT_ONE_MOMENT = 30.0
 """Seconds: the age of the tasks that were all created at the same moment."""
 
@@ -38,7 +40,12 @@ def _create(lab: Lab, api: Api) -> tuple[list[str], str | None]:
     created = []
     for body in (
         {"title": lab.new_title()},
-        {"title": lab.new_title(), "description": "Two lines,\nin UTF-8: żółw", "payload": {"n": [1, None]}},
+        {
+            "title": lab.new_title(),
+            "description": "Two lines,\nin UTF-8: żółw",
+            "type": "email",
+            "payload": {"n": [1, None]},
+        },
     ):
         answer = api.request("POST", "/tasks", body=body)
         if answer.task_id is not None:
@@ -142,8 +149,16 @@ def _restart(lab: Lab, api: Api, created: Sequence[str]) -> Api:
     lab.note("before-restart", paths=paths)
     for path in paths:
         api.request("GET", path)
-    # The client's connections are idle and open: keep-alive must not keep the service alive.
-    api.process.signal(signal.SIGTERM)
+    # One request waits for the database. The client's other connections are idle and open: keep-alive must not keep
+    # the service alive.
+    with api.relay.hold(lambda _step: True) as hold, ThreadPoolExecutor(1) as client:
+        asked = client.submit(api.request, "GET", paths[-1], timeout=10)
+        lab.comes(Condition("a request to wait", lambda _b, _n: hold.is_holding or asked.done()), 5)
+        lab.note("under-way", path=paths[-1], waits=hold.is_holding)
+        api.process.signal(signal.SIGTERM)
+        lab.watch(UNDER_WAY)
+        hold.release()
+        asked.result()
     lab.wait_until(lab.has_exited(api))
     again = lab.start_api("api-again")
     lab.note("restarted")

@@ -7,7 +7,8 @@ import signal
 from grader.checkpoints.races import shares_the_work
 from grader.checkpoints.recovery import recovers_what_a_killed_worker_left
 from grader.checkpoints.shutdown import finishes_the_task_in_hand
-from grader.checkpoints.worker import LAB, processes
+from grader.checkpoints.starting import LAB
+from grader.checkpoints.worker import processes
 from grader.declare import check, scenario
 from grader.explore import REPEATS, Points, broken_point, point_lanes
 from grader.history.events import Moment

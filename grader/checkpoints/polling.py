@@ -14,7 +14,8 @@ from grader.checkpoints.evidence import (
     said,
 )
 from grader.checkpoints.polls import Rhythm, rhythms
-from grader.checkpoints.worker import LAB, A, processes, starts
+from grader.checkpoints.starting import LAB, A, starts
+from grader.checkpoints.worker import processes
 from grader.declare import check, scenario
 from grader.history.sql import shape
 from grader.history.tasks import Story
@@ -38,8 +39,8 @@ IDLE_INTERVAL = 1.0
 
 @scenario(timeout=10, seconds=5)
 def idle_second(lab: Lab) -> None:
-    """Nothing to do, with one poll a second; then a backlog of four tasks."""
-    worker = lab.start_worker(poll=IDLE_INTERVAL, duration=0.05)
+    """Nothing to do, with one poll a second; then a backlog of four tasks that take no time."""
+    worker = lab.start_worker(poll=IDLE_INTERVAL, duration=0.0)
     worker.process.sample_usage()
     lab.note("idle-begins")
     lab.watch(3.4)
@@ -59,6 +60,9 @@ def idle_quarter(lab: Lab) -> None:
     lab.wait_until(lab.has_status(*lab.insert_tasks(2)))
 
 
+SHORTEST_SHARE = 0.95
+"""Of WORKER_TASK_DURATION, that passes between claim and completion in any case: two clocks are read for it."""
+
 LONGEST_EXTRA = 0.7
 """Seconds that claiming and completing may add to the work, on any machine: of several tasks the quickest counts."""
 
@@ -68,25 +72,26 @@ LONGEST_EXTRA = 0.7
     points=2,
     on=(idle_second, idle_quarter),
     after=processes,
-    hint="Sleep for WORKER_TASK_DURATION between the claim and the completion, outside the claim's transaction.",
+    hint="Sleep for WORKER_TASK_DURATION between the claim and the completion, outside the claim's transaction. It may "
+    "be zero: that is a setting like any other.",
     read=f"{LAB}#polling-loop",
 )
-def does_the_work(short_work: History, long_work: History) -> Judgement:
-    """WORKER_TASK_DURATION passes between claim and completion, at two settings.
+def does_the_work(no_work: History, long_work: History) -> Judgement:
+    """WORKER_TASK_DURATION passes between claim and completion, at two settings, one of them zero.
 
     A task that is marked completed without its work is worse than one that failed: nobody looks for it again. The
     setting stands for work that takes time.
     """
     seen = []
-    for history in (short_work, long_work):
+    for history in (no_work, long_work):
         done = [s for s in history.stories.values() if s.claims and s.completions]
         if not done:
             need(None, "no task was completed at both settings")
-        wanted = seconds_of(need(history.started(A), "").settings["WORKER_TASK_DURATION"])
+        wanted = _asked_for(history)
         quickest = min(done, key=_took)
         took = _took(quickest)
         stalls = history.stalled_between(quickest.claims[0].at, quickest.completions[0].at)
-        if not 0.95 * wanted <= took <= wanted + LONGEST_EXTRA + stalls:
+        if not SHORTEST_SHARE * wanted <= took <= wanted + LONGEST_EXTRA + stalls:
             return broken(
                 *life(quickest),
                 expected=f"{wanted:g} s between claim and completion",
@@ -94,6 +99,37 @@ def does_the_work(short_work: History, long_work: History) -> Judgement:
             )
         seen.append(took)
     return holds(" and ".join(f"{took:.2f} s" for took in seen))
+
+
+def _asked_for(history: History) -> float:
+    return seconds_of(need(history.started(A), "the worker was not started").settings["WORKER_TASK_DURATION"])
+
+
+def cut_short(history: History, story: Story, usual: History) -> str | None:
+    """What a report says of a task that was completed before its work can have been done; None: it was not.
+
+    ``usual`` is undisturbed work: where it is too short as well, that is another fault, and another check's.
+    """
+    if not story.completions or not any(_worked(usual, each) for each in usual.stories.values()):
+        return None
+    wanted = _asked_for(history)
+    if _worked(history, story) is not False:
+        return None
+    took = story.completions[0].at - _last_claim(story)
+    return f"task {story.task} completed {took:.2f} s after its claim, and its work takes {wanted:g} s"
+
+
+def _worked(history: History, story: Story) -> bool | None:
+    """Whether there was time for the work of a task; None: it was not claimed and completed."""
+    if not story.completions or not story.claims:
+        return None
+    return story.completions[0].at - _last_claim(story) >= SHORTEST_SHARE * _asked_for(history)
+
+
+def _last_claim(story: Story) -> float:
+    """When the claim began that led to the completion."""
+    done = story.completions[0].at
+    return max((claim.at for claim in story.claims if claim.at <= done), default=done)
 
 
 def _took(story: Story) -> float:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from grader.checkpoints.client import BURST, DURATION, client_to_client
-from grader.checkpoints.evidence import asked, life, list_of, moved, short
+from grader.checkpoints.evidence import asked, ended, life, list_of, moved, said, short
 from grader.checkpoints.polling import does_the_work
 from grader.checkpoints.replies import any_task, json_of, never_answered, seen_of, went_well
 from grader.checkpoints.shutdown import claim_began
-from grader.checkpoints.worker import LAB, A, processes
+from grader.checkpoints.starting import LAB, A
+from grader.checkpoints.worker import processes
 from grader.declare import check, scenario
 from grader.history.board import Board
 from grader.history.events import HttpExchange
-from grader.history.tasks import Story
+from grader.history.tasks import Change, Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.lab import Condition, Lab, Worker
@@ -172,7 +173,7 @@ def takes_the_oldest_first(history: History) -> Judgement:
     read=f"{LAB}#end-to-end",
 )
 def works_end_to_end(history: History) -> Judgement:
-    """A client that posts a task sees it move to completed, with its title and description untouched.
+    """A posted task is seen to reach completed, its title untouched, updated_at moved; deleting one harms no other.
 
     This is what a client of the whole system sees, and all that it sees.
     """
@@ -213,7 +214,33 @@ def works_end_to_end(history: History) -> Judgement:
     wanted = {"title": posted.detail["title"], "description": "as it was posted"}
     if other := _other_than(wanted, story):
         return broken(*life(story), expected="title and description as posted", observed=other)
-    return _keeps_the_change(history)
+    if stale := _without_a_time(history, story):
+        return broken(
+            *life(story),
+            expected="updated_at moves with every change of the status",
+            observed=f"task {story.task} became {stale}, and updated_at stayed what it was",
+            hint="Set updated_at = now() in every UPDATE: it tells clients what is new, and recovery what is old.",
+        )
+    kept = _keeps_the_change(history)
+    return kept if kept.expected is not None else _bears_a_deletion(history) or kept
+
+
+def _without_a_time(history: History, story: Story) -> str | None:
+    """The first status that others saw the worker give a task, with the time of the one before; None: there is none."""
+    shown: dict[str, Change] = {}
+    for change in story.changes:
+        shown[change.row.transaction] = change  # the last of a transaction is what others see
+    before: Change | None = None
+    for change in shown.values():
+        if (
+            before is not None
+            and change.service in history.workers()
+            and change.after("status") != before.after("status")
+            and change.after("updated_at") == before.after("updated_at")
+        ):
+            return str(change.after("status"))
+        before = change
+    return None
 
 
 def _other_than(wanted: Mapping[str, str], story: Story) -> str | None:
@@ -254,6 +281,34 @@ def _keeps_the_change(history: History) -> Judgement:
             observed=f"after the completion {other}",
         )
     return holds("posted, claimed, completed, seen by the client; a PUT in between was kept", *life(story))
+
+
+def _bears_a_deletion(history: History) -> Judgement | None:
+    """What is wrong after a task was deleted that a worker had in hand: that is no fault of the others."""
+    deleted = history.moment("deleted-at-work")
+    if deleted is None:
+        return None
+    delete = need(next(iter(history.exchanges("DELETE")), None), "no DELETE was sent")
+    if not went_well(delete):
+        return broken(
+            asked(delete),
+            expected="204 or 200: a client may delete a task while a worker works on it",
+            observed=seen_of(delete),
+        )
+    behind = history.story(need(history.moment("behind-it"), "the scenario came to no end").detail["task"])
+    after = need(history.moment("after-it"), "the scenario came to no end")
+    exit_ = history.exited(A)
+    if (exit_ is not None and exit_.at < after.at) or not behind.completions:
+        gone = exit_ is not None and exit_.at < after.at
+        return broken(
+            asked(delete),
+            *[said(line) for line in history.log(A) if deleted.at < line.at < after.at][-4:],
+            *([ended(exit_)] if gone and exit_ is not None else []),
+            expected="the worker goes on with the next task when the one in hand was deleted",
+            observed="the worker ended" if gone else f"the next one, task {behind.task}, stayed {behind.status}",
+            hint="The UPDATE that completes a deleted task finds no row. That is no error: look at the row count.",
+        )
+    return None
 
 
 def _was_over_at_once(story: Story) -> bool:

@@ -7,6 +7,7 @@ from grader.checkpoints.evidence import asked, list_of, short
 from grader.checkpoints.over_http import PAGE, tasks_over_http
 from grader.checkpoints.replies import first, ids_of, never_answered, plain_task, seen_of
 from grader.checkpoints.requests import BAD_IDS
+from grader.checkpoints.validation import bad_requests
 from grader.declare import check
 from grader.history.events import HttpExchange
 from grader.history.timeline import History
@@ -16,12 +17,12 @@ from grader.judgement import Judgement, broken, holds, need
 @check(
     "2.read",
     points=2,
-    on=tasks_over_http,
+    on=(tasks_over_http, bad_requests),
     hint="No row: 404. An id that cannot be one, or is too large for the column: 404 or 422, never a 500.",
     read=f"{LAB}#the-api-service-you-bring",
 )
-def reads(history: History) -> Judgement:
-    """GET /tasks/{id} answers with that task; 404 when there is none; 404 or 422 when it is no id at all.
+def reads(history: History, many: History) -> Judgement:
+    """GET /tasks/{id} answers with that task; 404 when there is none, each time; 404 or 422 when it is no id at all.
 
     A client can only act on an answer that tells apart: here it is, there is none, that is no id. A 500 says that
     the service is broken, although the request was.
@@ -45,7 +46,28 @@ def reads(history: History) -> Judgement:
             return broken(
                 asked(answer), expected="400, 404 or 422 for an id that is none", observed=seen_of(answer)
             )
+    if problem := _problem_after_many(many):
+        return problem
     return holds(f"one task by id, 404 for {unknown.detail['task']}, 4xx for {len(BAD_IDS)} malformed ids")
+
+
+def _problem_after_many(history: History) -> Judgement | None:
+    """What is wrong after many requests for a task that is not there; each is one like the others."""
+    moment = need(history.moment("asks-in-vain"), "the unknown task was asked for but once")
+    need(history.moment("asked-in-vain"), "the scenario came to no end")
+    asked_for = [e for e in history.exchanges("GET") if e.at >= moment.at]
+    *in_vain, last = asked_for
+    wrong = [e for e in in_vain if e.status != 404]
+    if wrong or last.status != 200:
+        problem = wrong[0] if wrong else last
+        return broken(
+            asked(problem),
+            expected=f"{'404' if wrong else '200'}, also after {len(in_vain) - len(wrong)} requests for a task that is "
+            "not there",
+            observed=seen_of(problem),
+            hint="Does a request that ends with 404 give its database connection back? Let a with block do it.",
+        )
+    return None
 
 
 @check(

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 from grader.checkpoints.evidence import life, moved
 from grader.checkpoints.polling import does_the_work
 from grader.checkpoints.races import shares_the_work
-from grader.checkpoints.worker import LAB, processes
+from grader.checkpoints.starting import LAB
+from grader.checkpoints.worker import processes
 from grader.declare import check, scenario
 from grader.history.events import Moment
 from grader.history.timeline import History
-from grader.judgement import Judgement, broken, holds, need
-from grader.lab import Lab, Worker
-from grader.model import Evidence
+from grader.judgement import Judgement, broken, holds, need, together
+from grader.lab import Lab, Task, Worker, any_of
+from grader.model import Evidence, Verdict
 
 TIMEOUT = 1.5
 """The stuck timeout of scenarios that wait for it, in seconds."""
 POLL = 0.2
 WORK = 0.4
+
+LONGER_WORK = 1.0
+"""Seconds: a worker that shows its life while it works does so in each task."""
+
+AHEAD = 3600.0
+"""Seconds by which a row's last sign of life is moved into the future, so that no worker counts it as abandoned yet."""
+
+AGAIN = "worker-A-again"
+"""The instance that has the name of the one before."""
 
 BACKLOG = 40
 """Tasks that wait: more than a worker, even with some slots, works off before it has to have looked for stuck ones."""
@@ -39,7 +52,34 @@ def killed_mid_task(lab: Lab) -> None:
     victim, other = _split(workers, name)
     lab.note("killed", task=task.id, victim=victim.name, other=other.name)
     victim.kill()
+    _until_recovered(lab, task, lab.insert_tasks(BACKLOG))
+
+
+@scenario(timeout=10, seconds=5)
+def restarted_under_its_name(lab: Lab) -> None:
+    """A worker is killed at work, and started again under the name that it had; a backlog waits for it."""
+    name = {"WORKER_ID": lab.new_worker_id("worker-A")}
+    first = lab.start_worker("worker-A", poll=POLL, duration=LONGER_WORK, stuck=TIMEOUT, changed=name)
+    [task] = lab.insert_tasks(1)
+    lab.wait_until(first.works_on(task))
+    lab.settle()
+    lab.note("killed", task=task.id, victim=first.name, other=AGAIN)
+    first.kill()
+    lab.wait_until_backends_gone()
     backlog = lab.insert_tasks(BACKLOG)
+    # However long its start takes: it is at work on another task before this one counts as abandoned.
+    is_left = lab.status_of(task) == "processing"
+    if is_left:
+        lab.database.age([task.id], -AHEAD, created_seconds=0.0)
+    again = lab.start_worker(AGAIN, poll=POLL, duration=LONGER_WORK, stuck=TIMEOUT, changed=name, ready=False)
+    lab.comes(any_of(again.works_on(each) for each in (task, *backlog)), timeout=5)
+    if is_left:
+        lab.database.age([task.id], AHEAD, created_seconds=0.0)
+    lab.note("at-work-again")
+    _until_recovered(lab, task, backlog)
+
+
+def _until_recovered(lab: Lab, task: Task, backlog: Sequence[Task]) -> None:
     freed = {"freed": lab.has_status(task, status="pending"), "completed": lab.has_status(task)}
     if lab.wait_for_any(freed, timeout=7) == "freed":
         # Its turn has come, in whatever order the other worker takes what waits.
@@ -55,19 +95,35 @@ def _split(workers: list[Worker], name: str) -> tuple[Worker, Worker]:
 @check(
     "3b.sigkill-recovered",
     points=7,
-    on=killed_mid_task,
+    on=(killed_mid_task, restarted_under_its_name),
     after=processes,
     explained_by=(does_the_work, shares_the_work),
     hint="Every worker, on every round of its loop, frees tasks that have been in processing for longer than "
     "WORKER_STUCK_TIMEOUT, whoever owned them.",
     read=f"{LAB}#crash-recovery",
 )
-def recovers_what_a_killed_worker_left(history: History) -> Judgement:
-    """A task whose worker was killed is completed by another running one, in time, although a backlog waits.
+def recovers_what_a_killed_worker_left(history: History, again: History) -> Judgement:
+    """A task whose worker was killed is completed in time, by another one or by its successor of the same name.
 
     Machines lose power and processes are killed for their memory, without a signal that could be handled. The
     task's row is all that is left, and somebody has to look at it.
     """
+    results = together((partial(_recovered, history, WORK), partial(_recovered, again, LONGER_WORK, _NO_NAME)))
+    if results[0].verdict is Verdict.FAIL:
+        return results[0]
+    return holds(
+        "; started again under its name: ".join(str(result.observed) for result in results),
+        *[line for result in results for line in result.evidence],
+    )
+
+
+_NO_NAME = (
+    "A name does not say who lives: a worker that is started again has the name of the one that died. Only the age of "
+    "the last sign of life tells, whoever owned the task."
+)
+
+
+def _recovered(history: History, work: float, hint: str | None = None) -> Judgement:
     killed = need(history.moment("killed"), "no worker was killed while it worked")
     story = history.story(killed.detail["task"])
     victim = killed.detail["victim"]
@@ -75,26 +131,47 @@ def recovers_what_a_killed_worker_left(history: History) -> Judgement:
         # A transaction held through the work: the kill rolled it back, nothing was ever visible.
         return holds("the kill rolled the claim back, and another worker completed the task", *life(story))
     proof = [*life(story), Evidence(killed.at, f"SIGKILL while task {story.task} is in hand", victim)]
+    again = history.moment("at-work-again")
+    if again is not None:
+        proof.append(
+            Evidence(again.at, "at work on another task; from here on the one that was left may count", AGAIN)
+        )
     proof.sort(key=lambda e: e.at)
+    sign = story.last_sign_of_life(victim, killed.at + 1)
+    due = max((sign or killed.at) + TIMEOUT, again.at if again is not None else 0.0)
     if not story.completions:
-        left, sign = history.exited(killed.detail["other"]), story.last_sign_of_life(victim, killed.at + 1)
-        if left is not None and sign is not None and left.at < sign + TIMEOUT:
+        left = history.exited(killed.detail["other"])
+        if left is not None and sign is not None and left.at < due:
             need(None, f"{left.service} had ended by itself before the task was due")
         waited = history.gave_up.seconds if history.gave_up else 0
         return broken(
             *proof,
-            expected="another worker completes the task",
+            expected=f"{killed.detail['other']} completes the task",
             observed=f"task {story.task} still {story.status} after {waited:.0f} s",
+            hint=hint,
         )
     if story.completions[0].service == victim:
         need(None, "the task was completed before the worker died")
-    sign = need(story.last_sign_of_life(victim, killed.at + 1), "the victim never touched the task")
-    freed = next(c for c in story.changes if c.at > sign and c.service not in (victim, None))
-    limit = TIMEOUT + POLL + WORK + 1.0 * history.patience + history.stalled_between(killed.at, freed.at)
-    if freed.at - sign > limit:
+    sign = need(sign, "the victim never touched the task")
+    claims = [claim for claim in story.claims if claim.at > sign and claim.service != victim]
+    if not claims:
         return broken(
             *proof,
-            expected=f"freed within one timeout and one poll ({TIMEOUT + POLL:g} s; {WORK:g} s more when busy)",
+            expected=f"{killed.detail['other']} claims the task anew, works on it, and completes it",
+            observed=f"task {story.task} was completed {story.completions[0].at - killed.at:.1f} s after SIGKILL, and "
+            "nobody had claimed it again: its work was never done",
+            hint="Complete the one task that was worked on, by its id.",
+        )
+    anew = [claim.change for claim in claims]
+    freed = next(
+        c
+        for c in story.changes
+        if c.at > sign and c.service not in (victim, None) and (c.status_moved or c in anew)
+    )
+    if freed.at - due > POLL + work + 1.0 * history.patience + history.stalled_between(killed.at, freed.at):
+        return broken(
+            *proof,
+            expected=f"freed within one timeout and one poll ({TIMEOUT + POLL:g} s; {work:g} s more when busy)",
             observed=f"after {freed.at - sign:.1f} s",
             hint="Look for stuck tasks on every round, also while a backlog waits.",
         )
@@ -152,12 +229,15 @@ def leaves_young_rows_alone(history: History) -> Judgement:
 @scenario(timeout=10, seconds=4)
 def start_beside_a_live_worker(lab: Lab) -> None:
     """A worker is at work when a second one starts."""
-    first = lab.start_worker("worker-A", poll=POLL, duration=1.5 * lab.patience)
+    first = lab.start_worker("worker-A", poll=POLL, duration=2 * WORK)
     [task] = lab.insert_tasks(1)
     lab.wait_until(first.works_on(task))
-    second = lab.start_worker("worker-B", poll=POLL, duration=1.5 * lab.patience)
-    lab.note("second-looked", task=task.id)
-    lab.comes(second.has_looked(2), timeout=3)
+    lab.settle()
+    with first.relay.hold(lambda _step: True):  # so that its work comes to no end meanwhile
+        second = lab.start_worker("worker-B", poll=POLL, duration=2 * WORK, ready=False)
+        # One that takes the task is at work then, and looks no more; one that waits for a lock has looked once.
+        lab.comes(any_of((second.has_looked(2), second.works_on(task))), timeout=8)
+        lab.note("second-looked", task=task.id)
     lab.wait_until(lab.has_status(task))
 
 
@@ -184,6 +264,8 @@ def spares_live_workers(history: History) -> Judgement:
         need(None, "the first worker did not complete its task")
     if story.completions[0].at < looked.at:
         need(None, "the task was done before the second worker had looked")
+    if not any(not step.is_setup and step.began < looked.at for step in history.steps_of("worker-B")):
+        need(None, "the second worker did not look for tasks")
     return holds("the second worker looked, and left the task alone", *life(story), _said_moment(looked))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class BadRequest:
-    """A request that makes no sense. ``what`` names it in a report."""
+    """A request that makes no sense. ``what`` names it in a report; ``{task}`` in its path is a task that is there."""
 
     what: str
     method: str
@@ -17,6 +17,10 @@ class BadRequest:
 
 def _post(what: str, body: bytes) -> BadRequest:
     return BadRequest(what, "POST", "/tasks", body)
+
+
+def _put(what: str, body: bytes) -> BadRequest:
+    return BadRequest(f"{what} in a PUT", "PUT", "/tasks/{task}", body)
 
 
 BAD_REQUESTS: tuple[BadRequest, ...] = (
@@ -36,6 +40,13 @@ BAD_REQUESTS: tuple[BadRequest, ...] = (
     _post("broken JSON", b'{"title": "fine"'),
     _post("a JSON array", b'[{"title": "fine"}]'),
     _post("an empty body", b""),
+    _put("an empty title", b'{"title": ""}'),
+    _put("a blank title", b'{"title": " \\t "}'),
+    _put("a title that is a number", b'{"title": 7}'),
+    _put("a NUL byte in the title", b'{"title": "a\\u0000b"}'),
+    _put("a description of the wrong type", b'{"title": "fine", "description": 7}'),
+    _put("a NUL byte in the description", b'{"title": "fine", "description": "\\u0000"}'),
+    _put("broken JSON", b'{"title": "fine"'),
     BadRequest("an unknown status filter", "GET", "/tasks?status=sleeping"),
     BadRequest("a limit that is no number", "GET", "/tasks?limit=many"),
     BadRequest("a negative limit", "GET", "/tasks?limit=-1"),
@@ -46,8 +57,11 @@ BAD_REQUESTS: tuple[BadRequest, ...] = (
 
 BAD_IDS: tuple[str, ...] = ("no-such-id", "1.5", "9223372036854775808", "9" * 40, "%00", "1%20OR%201=1")
 
+_SQL = "'; DROP TABLE tasks; --"
+
 HARMLESS_TITLES: tuple[str, ...] = (
-    "'; DROP TABLE tasks; --",
+    _SQL,
+    _SQL,  # two tasks may have one title
     'It\'s "quoted" and 100% $1 {fine} \\ %s',
     "żółw 任务 🐘 e\u0301",
     "<script>alert(1)</script>",

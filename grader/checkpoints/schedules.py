@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from grader.checkpoints.polling import keeps_the_interval
 from grader.checkpoints.races import shares_the_work
-from grader.checkpoints.worker import LAB, processes
+from grader.checkpoints.starting import LAB
+from grader.checkpoints.worker import processes
 from grader.declare import check, scenario
 from grader.explore import (
     HELD_ROW,

@@ -1,4 +1,4 @@
-"""Exercise 3a, part 3: signals, and how a worker ends."""
+"""Exercise 3a, part 3: what SIGTERM means to a worker that has a task in hand."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import signal
 from collections.abc import Sequence
 
 from grader.checkpoints.durable import AtCommit, maker
-from grader.checkpoints.evidence import ended, life, list_of, moved, said, sent, short, status_words
+from grader.checkpoints.evidence import ended, life, list_of, moved, sent, short, status_words
 from grader.checkpoints.lines import speaks_of_shutdown
-from grader.checkpoints.polling import does_the_work
+from grader.checkpoints.polling import cut_short, does_the_work, idle_quarter
 from grader.checkpoints.races import shares_the_work
+from grader.checkpoints.starting import LAB, A
 from grader.checkpoints.unfinished import why_gone, why_still_there
-from grader.checkpoints.worker import LAB, A, processes, starts
+from grader.checkpoints.worker import processes
 from grader.declare import check, scenario
-from grader.history.events import ChildrenLeft, SignalSent
+from grader.history.events import SignalSent
 from grader.history.steps import Step
 from grader.history.tasks import Claim, Story
 from grader.history.timeline import History
@@ -28,11 +29,16 @@ STEADY, LONGEST_STEADY = 0.1, 0.3
 """Seconds in which a worker's other slots come as far as the first one, or a signal comes to its handler: on a quiet
 machine, and on any. The work that it is at lasts longer, whatever the machine does."""
 
+SECOND_AFTER, LONGEST_SECOND_AFTER = 0.2, 0.5
+"""Seconds after a signal until the next one comes: on a quiet machine, and on any. The work that it is at lasts longer;
+what the first signal does to it, it has done by then."""
+
 LONGEST_SILENCE = 3.0
 """Seconds (times patience) in which a worker that speaks of a signal at all has done so."""
 
 
-def _steady(lab: Lab) -> None:
+def steady(lab: Lab) -> None:
+    """Let a worker's other slots come as far as the first one, or a signal come to its handler."""
     lab.watch(min(STEADY * lab.patience, LONGEST_STEADY))
 
 
@@ -44,40 +50,24 @@ def sigterm_mid_task(lab: Lab) -> None:
     # One that never works can be told to stop all the same.
     at_work = {task.id: worker.works_on(task) for task in tasks}
     if lab.comes(any_of(at_work.values(), by=worker.name), timeout=5):
-        _steady(lab)
+        steady(lab)
     with worker.relay.hold(lambda _step: True):  # so that its work comes to no end meanwhile
         told = worker.says(speaks_of_shutdown)
         worker.signal(signal.SIGTERM)
         if lab.comes(told, timeout=LONGEST_SILENCE):
-            _steady(lab)  # what else it says of the signal comes with it
+            steady(lab)  # what else it says of the signal comes with it
         lab.note("let-go")
     lab.wait_until(lab.has_exited(worker))
 
 
 @scenario(timeout=10, seconds=2)
-def sigint_mid_task(lab: Lab) -> None:
-    """Two tasks wait; the worker gets SIGINT while it works on one of them."""
-    worker = lab.start_worker(poll=0.2, duration=0.6)
-    tasks = lab.insert_tasks(2)
-    lab.wait_for_any({task.id: worker.works_on(task) for task in tasks})
-    lab.stop(worker, signal.SIGINT)
-
-
-@scenario(timeout=10, seconds=2)
 def second_signal(lab: Lab) -> None:
     """The worker gets SIGTERM while it works, and SIGTERM again while it finishes."""
-    worker = lab.start_worker(poll=0.2, duration=0.8)
+    worker = lab.start_worker(poll=0.2, duration=1.0)
     [task] = lab.insert_tasks(1)
     lab.wait_until(worker.works_on(task))
     worker.signal(signal.SIGTERM)
-    lab.watch(0.2)
-    lab.stop(worker, signal.SIGTERM)
-
-
-@scenario(timeout=6, seconds=1)
-def sigterm_while_waiting(lab: Lab) -> None:
-    """The worker waits for its next poll, half a minute away, and gets SIGTERM."""
-    worker = lab.start_worker(poll=30.0)
+    lab.watch(min(SECOND_AFTER * lab.patience, LONGEST_SECOND_AFTER))
     lab.stop(worker, signal.SIGTERM)
 
 
@@ -93,10 +83,10 @@ def sigterm_between_tasks(lab: Lab) -> None:
     with worker.relay.hold(AtCommit(str(statement)), where="answer") as hold:
         withheld = Condition("a completion", lambda _b, _n: hold.is_holding, by=worker.name)
         if lab.comes(withheld, timeout=3):
-            _steady(lab)
+            steady(lab)
         lab.note("answer-withheld", sql=hold.held[0].sql if hold.is_holding else None)
         worker.signal(signal.SIGTERM)
-        _steady(lab)
+        steady(lab)
         lab.note("answer-given")
     lab.comes(lab.has_exited(worker), timeout=5)
     lab.note("watched")
@@ -117,22 +107,50 @@ def _left_processing(history: History) -> list[Story]:
 @check(
     "3a.sigterm-finishes-task",
     points=6,
-    on=sigterm_mid_task,
+    on=(sigterm_mid_task, second_signal, idle_quarter),
     after=processes,
     explained_by=does_the_work,
     hint="The handler only sets a flag. Your loop looks at it before it claims, never between claim and completion.",
     read=f"{LAB}#graceful-shutdown",
 )
-def finishes_the_task_in_hand(history: History) -> Judgement:
-    """A worker that gets SIGTERM while it works completes that task and exits with status 0.
+def finishes_the_task_in_hand(history: History, twice: History, usual: History) -> Judgement:
+    """A worker that gets SIGTERM while it works does that work to its end, completes the task, and exits with status 0.
 
     Every deployment sends SIGTERM to every worker. If each one drops its task, each deployment leaves tasks behind
     that wait for a timeout, or for a person.
     """
-    return _finishes(history, need(history.signal("SIGTERM"), "the worker never had a task in hand"))
+    result = finishes(history, need(history.signal("SIGTERM"), "the worker never had a task in hand"), usual)
+    signals = sigterms(twice)
+    if result.expected is None and len(signals) > 1:
+        before = [s for s in twice.stories.values() if s.completions and s.completions[0].at <= signals[1].at]
+        return ended_early(twice, signals[0], before, usual) or result
+    return result
 
 
-def _finishes(history: History, signal_: SignalSent) -> Judgement:
+def sigterms(history: History) -> list[SignalSent]:
+    """Every SIGTERM to the worker, in order."""
+    return [s for s in history.of(SignalSent) if s.service == A and s.signal == "SIGTERM"]
+
+
+def ended_early(
+    history: History, signal_: SignalSent, stories: Sequence[Story], usual: History
+) -> Judgement | None:
+    """What is wrong with tasks whose work a signal has cut short; ``usual`` is work that nothing disturbs."""
+    for story in stories:
+        if seen := cut_short(history, story, usual):
+            return broken(
+                sent(signal_),
+                *life(story),
+                expected="the work in hand is done to its end, and then the task is completed",
+                observed=seen,
+                hint="The signal ended the work itself: does the work wait on the flag that the handler sets? Only "
+                "the wait between two polls may end early.",
+            )
+    return None
+
+
+def finishes(history: History, signal_: SignalSent, usual: History) -> Judgement:
+    """Whether what was in hand at a signal was done and completed, and the worker then ended well."""
     stories = _stories_in_hand(history, signal_)
     exit_ = history.exited(A)
     proof = [sent(signal_), *[moved(c) for s in stories for c in s.changes if c.status_moved][:8]]
@@ -155,7 +173,9 @@ def _finishes(history: History, signal_: SignalSent) -> Judgement:
             observed=f"{states}, {status_words(exit_.status)}",
             hint=why_gone(history, signal_, exit_, len(unfinished), len(stories)),
         )
-    return holds(f"task {stories[0].task} completed, then exit status 0", *proof)
+    return ended_early(history, signal_, stories, usual) or holds(
+        f"task {stories[0].task} completed, then exit status 0", *proof
+    )
 
 
 def _states(stories: Sequence[Story], at: float) -> str:
@@ -265,112 +285,3 @@ def claim_began(history: History, task: str, at: float) -> float:
         if step.state_before == "I":
             break
     return began
-
-
-@check(
-    "3a.sigterm-while-waiting",
-    points=2,
-    on=sigterm_while_waiting,
-    after=starts,
-    hint="Wait on something that the signal can wake (an event, a pipe), not in one long sleep.",
-    read=f"{LAB}#stop-while-waiting",
-)
-def stops_while_waiting(history: History) -> Judgement:
-    """A worker that waits for its next poll, half a minute away, is gone within two seconds of SIGTERM.
-
-    An idle worker has nothing to finish. If it sleeps its interval out, deployments are slow, or the worker is
-    killed although it had nothing to lose.
-    """
-    signal_ = need(history.signal("SIGTERM"), "the worker never came to wait")
-    exit_ = history.exited(A)
-    if exit_ is None:
-        waited = need(history.gave_up, "the scenario came to no end").seconds
-        return broken(
-            sent(signal_), expected="gone within 2 s", observed=f"still there {waited:.0f} s after SIGTERM"
-        )
-    took = exit_.at - signal_.at - history.stalled_between(signal_.at, exit_.at)
-    if took > 2.0 * history.patience:
-        return broken(sent(signal_), ended(exit_), expected="gone within 2 s", observed=f"gone after {took:.1f} s")
-    return holds(f"gone after {took:.2f} s", sent(signal_), ended(exit_))
-
-
-@check(
-    "3a.sigint",
-    points=2,
-    on=sigint_mid_task,
-    after=processes,
-    explained_by=does_the_work,
-    hint="Install the same handler for SIGINT; else Python raises KeyboardInterrupt in the middle of the work.",
-    read=f"{LAB}#two-kinds-of-signal",
-)
-def treats_sigint_alike(history: History) -> Judgement:
-    """SIGINT does the same as SIGTERM, without a traceback.
-
-    Ctrl-C is how a person stops a worker. Python turns it into an exception at any line at all, between claim and
-    completion too.
-    """
-    signal_ = need(history.signal("SIGINT"), "the worker never had a task in hand")
-    traces = [n for n in history.log(A) if n.at >= signal_.at and "Traceback (most recent call last)" in n.text]
-    result = _finishes(history, signal_)
-    if traces and result.expected is None:
-        return broken(
-            sent(signal_),
-            *[said(n) for n in history.log(A) if n.at >= traces[0].at][-4:],
-            expected="an orderly end",
-            observed="a traceback",
-        )
-    return result
-
-
-@check(
-    "3a.clean-exit",
-    points=2,
-    on=(sigterm_mid_task, second_signal),
-    after=processes,
-    explained_by=does_the_work,
-    hint="Close the connections before you exit, start no process that outlives you, and let a second signal "
-    "change nothing while a task is in hand.",
-    read=f"{LAB}#a-clean-exit",
-)
-def exits_cleanly(history: History, twice: History) -> Judgement:
-    """Connections end with a Terminate message, no child process is left, a second signal loses no task.
-
-    What a worker leaves behind outlives it: connections count against the server's limit until it notices, child
-    processes go on working, and an impatient second signal must not undo a patient first one.
-    """
-    signal_ = need(history.signal("SIGTERM"), "the worker never had a task in hand")
-    exit_ = history.exited(A)
-    if exit_ is None:
-        need(history.gave_up, "the scenario came to no end")
-        return broken(sent(signal_), expected="an exit after SIGTERM", observed="still running")
-    children = [c for h in (history, twice) for c in h.of(ChildrenLeft) if c.service == A]
-    if children:
-        return broken(
-            expected="no process left behind",
-            observed=f"still alive: {list_of(children[0].commands)}",
-            hint="If the command is a shell script, let it exec the worker.",
-        )
-    torn = [c for c in history.connections if c.service == A and c.ready and c.closed_by != "terminate"]
-    if torn:
-        return broken(
-            ended(exit_),
-            expected="every connection closed with a Terminate message",
-            observed=f"{len(torn)} connection{'s' * (len(torn) > 1)} just dropped",
-            hint="Call close() on the connection (or leave its with block) before the process ends.",
-        )
-    signals = [s for s in twice.of(SignalSent) if s.service == A and s.signal == "SIGTERM"]
-    exit_again = twice.exited(A)
-    stories = [s for s in twice.stories.values() if s.claims]
-    # One that drops its task at the first signal can be gone before there is a second one.
-    is_gone = bool(signals) and exit_again is not None and any(s.status != "completed" for s in stories)
-    need(len(signals) > 1 or is_gone or None, "the second signal was not sent")
-    stuck = [s for s in stories if s.status == "processing"]
-    if exit_again is None or stuck:
-        return broken(
-            sent(signals[:2][-1]),
-            *[e for s in stories for e in life(s)],
-            expected="the task in hand is completed (or free again) and the worker gone",
-            observed="still running" if exit_again is None else f"task {stuck[0].task} left processing",
-        )
-    second = "a second SIGTERM lost nothing" if len(signals) > 1 else "gone before a second SIGTERM"
-    return holds(f"Terminate on every connection, no child left, {second}", ended(exit_))

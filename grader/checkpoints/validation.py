@@ -12,16 +12,21 @@ from grader.history.events import HttpExchange
 from grader.history.tasks import Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
-from grader.lab import Lab
+from grader.lab import Api, Lab
+from grader.postgres.roles import SERVICE_CONNECTIONS
+
+IN_VAIN = SERVICE_CONNECTIONS + 5
+"""Requests after which a service that loses a connection in each has none left, whatever its pool."""
 
 
 @scenario(timeout=10, seconds=3)
 def bad_requests(lab: Lab) -> None:
     """Requests that make no sense, and titles that only look dangerous."""
     api = lab.start_api()
-    lab.note("bad-requests")
+    [target] = lab.insert_tasks(1)
+    lab.note("bad-requests", task=target.id)
     for bad in BAD_REQUESTS:
-        api.request(bad.method, bad.path, raw=bad.body)
+        api.request(bad.method, bad.path.format(task=target.id), raw=bad.body)
     lab.note("harmless-titles")
     for title in HARMLESS_TITLES:
         answer = api.request("POST", "/tasks", body={"title": title})
@@ -37,6 +42,18 @@ def bad_requests(lab: Lab) -> None:
     changes = {"title": lab.new_title(), "status": "completed", "assigned_worker": "me"}
     api.request("PUT", f"/tasks/{victim.id}", body=changes)
     lab.note("end-of-requests")
+    _ask_in_vain(lab, api)
+
+
+def _ask_in_vain(lab: Lab, api: Api) -> None:
+    """More requests for what is not there than a pool has connections; then one for a task that is there."""
+    [task] = lab.insert_tasks(1)
+    lab.note("asks-in-vain", task=task.id)
+    for _ in range(IN_VAIN):
+        if api.request("GET", f"/tasks/{unknown_id(task.id)}").status != 404:
+            break
+    api.request("GET", f"/tasks/{task.id}")
+    lab.note("asked-in-vain")
 
 
 @check(
@@ -58,9 +75,10 @@ def validates(history: History) -> Judgement:
     first = need(history.moment("bad-requests"), "the api-service did not come up")
     harmless = need(history.moment("harmless-titles"), "the bad requests did not come to an end")
     others = need(history.moment("fields-of-others"), "the requests did not come to an end")
-    need(history.moment("end-of-requests"), "the requests did not come to an end")
+    end = need(history.moment("end-of-requests"), "the requests did not come to an end")
     problems: list[tuple[HttpExchange, str, str]] = []
     answers = [e for e in history.exchanges() if first.at <= e.at < harmless.at and not _is_probe(e)]
+    need(len(answers) == len(BAD_REQUESTS) or None, "other requests were sent than this grader knows")
     for bad, answer in zip(BAD_REQUESTS, answers, strict=True):
         if seen := _refusal_problem(answer):
             problems.append((answer, f"{bad.what}: 400, 404 or 422 with a JSON body", seen))
@@ -79,7 +97,7 @@ def validates(history: History) -> Judgement:
     for answer in (e for e in history.exchanges("POST") if harmless.at <= e.at < others.at):
         if seen := _title_problem(history, answer):
             problems.append((answer, "the task is created, and its title kept letter by letter", seen))
-    for answer in (e for e in history.exchanges() if e.at >= others.at):
+    for answer in (e for e in history.exchanges() if others.at <= e.at < end.at):
         if seen := _foreign_field_problem(history, answer, others.detail["task"]):
             problems.append((answer, "id, status and assigned_worker cannot be set by a client", seen))
     if problems:

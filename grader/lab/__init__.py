@@ -104,7 +104,7 @@ class Lab:
         self,
         count: int,
         *,
-        fail: bool = False,
+        fail: bool | None = None,
         type: str | None = None,
         status: str = "pending",
         ages: Sequence[float] | None = None,
@@ -112,14 +112,15 @@ class Lab:
     ) -> list[Task]:
         """Insert tasks by SQL, one after the other in age; ``ages`` are seconds before now instead.
 
+        ``fail`` goes into the payload, which is empty without it. Nobody has touched a task since it was created.
         Titles come from ``new_title`` unless they are given.
         """
         rows: list[dict[str, Any]] = []
         for number in range(count):
             row: dict[str, Any] = {"title": titles[number] if titles else self.new_title(), "status": status}
-            row["age"] = ages[number] if ages is not None else (count - number) * 0.001
-            if fail:
-                row["payload"] = {"fail": True}
+            row["age"] = row["updated_age"] = ages[number] if ages is not None else (count - number) * 0.001
+            if fail is not None:
+                row["payload"] = {"fail": fail}
             if type is not None:
                 row["type"] = type
             rows.append(row)
@@ -206,10 +207,13 @@ class Lab:
             "WORKER_TASK_DURATION": duration,
             "WORKER_STUCK_TIMEOUT": stuck,
         }
-        form = self._around.submission.durations
-        settings: dict[str, str | None] = {k: format_duration(v, form) for k, v in durations.items()}
-        settings["WORKER_ID"] = f"{name}-{self._random.randrange(16**6):06x}"
+        settings: dict[str, str | None] = {k: self.duration(v) for k, v in durations.items()}
+        settings["WORKER_ID"] = self.new_worker_id(name)
         return settings
+
+    def new_worker_id(self, name: str) -> str:
+        """A WORKER_ID for an instance: the same never comes twice."""
+        return f"{name}-{self._random.randrange(16**6):06x}"
 
     def start_api(self, name: str = "api") -> Api:
         """Start an api-service and wait until it answers HTTP.
@@ -232,8 +236,11 @@ class Lab:
         return api
 
     def duration(self, seconds: float) -> str:
-        """A duration in the form that the submission's manifest asks for."""
-        return format_duration(seconds, self._around.submission.durations)
+        """A duration in the form that the submission's manifest asks for, as a person would write it.
+
+        What was multiplied by patience has more digits than a strict reader of settings has to take.
+        """
+        return format_duration(round(seconds, 3), self._around.submission.durations)
 
     def _open_relay(self, service: str, recorder: Recorder | None = None) -> tuple[Relay, Network]:
         network = self._around.services.network()

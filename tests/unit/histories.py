@@ -22,7 +22,7 @@ from grader.history.events import (
 )
 from grader.history.timeline import History
 
-PIDS = {"api": 100, "api-again": 104, "worker-A": 101, "worker-B": 102, "worker-C": 103}
+PIDS = {"api": 100, "api-again": 104, "worker-A": 101, "worker-B": 102, "worker-C": 103, "worker-A-again": 105}
 SETTINGS = {"WORKER_POLL_INTERVAL": "0.2", "WORKER_TASK_DURATION": "0.3", "WORKER_STUCK_TIMEOUT": "60"}
 
 
@@ -158,3 +158,12 @@ class Story:
             committed_at=at + 0.001,
             by_grader=by is None,
         )
+
+
+def undisturbed(*took: float, duration: str = "0.3") -> Story:
+    """A worker that works off tasks in so many seconds each, and nothing disturbs it."""
+    story = Story().start("worker-A", WORKER_TASK_DURATION=duration)
+    for number, seconds in enumerate(took):
+        task, at = f"usual-{number}", 1.0 + 100 * number
+        story.insert(task, 0.5).claim(task, at, "worker-A").complete(task, at + seconds, "worker-A")
+    return story

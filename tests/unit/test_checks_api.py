@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +12,8 @@ import pytest
 from grader.checkpoints import all_checks, select
 from grader.checkpoints.over_http import PAGE
 from grader.checkpoints.replies import any_task, same_value
-from grader.checkpoints.requests import BAD_IDS, BAD_REQUESTS, HARMLESS_TITLES
-from grader.history.events import Event, HttpExchange, RowChanged, WaitTimedOut
+from grader.checkpoints.requests import BAD_IDS, BAD_REQUESTS, HARMLESS_TITLES, BadRequest
+from grader.history.events import Event, HttpExchange, Moment, RowChanged, SignalSent, WaitTimedOut
 from grader.history.timeline import History
 from grader.judging import Judge, Take
 from grader.model import CheckResult, Verdict
@@ -24,9 +24,11 @@ OVER_HTTP = ("2.create", "2.read", "2.list", "2.update-delete", "2.persistence")
 Row = dict[str, Any]
 
 
-def judged(name: str, history: History) -> CheckResult:
+def judged(name: str, history: History, many: History | None = None) -> CheckResult:
+    """``many`` is what a check asks of further scenarios."""
     [check] = select(all_checks(), only=[name])
-    return Judge((check,), {check.on[0].name: [Take(history, 1.0)]}).results()[name]
+    takes = {scenario.name: [Take(many or in_vain().history(), 1.0)] for scenario in check.on[1:]}
+    return Judge((check,), {check.on[0].name: [Take(history, 1.0)], **takes}).results()[name]
 
 
 class Conversation:
@@ -222,6 +224,59 @@ def test_a_malformed_id_that_is_answered_otherwise_fails_whichever_it_is(status:
     assert result.expected == "400, 404 or 422 for an id that is none"
 
 
+def in_vain(*statuses: int | None, there: int | None = 200) -> Story:
+    """A task that is not there is asked for four times, or with these answers; then one that is there."""
+    story = Story().start("api").ask("GET", "/tasks/7", 0.9, 500).note("asks-in-vain", 1.0, task="1")
+    for number, status in enumerate(statuses or (404,) * 4):
+        story.ask("GET", "/tasks/1001", 1.0 + number / 10, status, {"detail": "not there"})
+    return story.ask("GET", "/tasks/1", 2.0, there, {"id": 1}).note("asked-in-vain", 2.5)
+
+
+def test_a_task_that_is_there_after_many_that_are_not_is_read() -> None:
+    assert judged("2.read", RIGHT, in_vain().history()).verdict is PASS
+    assert judged("2.read", RIGHT, in_vain().ask("POST", "/tasks", 1.55, 500).history()).verdict is PASS
+
+
+@pytest.mark.parametrize(
+    ("story", "expected", "observed", "at"),
+    [
+        (in_vain(404, 404, 500), "404, also after 2 requests", "status 500", 1.2),
+        (in_vain(404, None), "404, also after 1 requests", "ReadTimeout", 1.1),
+        (in_vain(404, 404, 404, 500, there=500), "404, also after 3 requests", "status 500", 1.3),
+        (in_vain(200), "404, also after 0 requests", "status 200", 1.0),
+        (in_vain(there=500), "200, also after 4 requests", "status 500", 2.0),
+        (in_vain(there=404), "200, also after 4 requests", "status 404", 2.0),
+        (in_vain(there=None), "200, also after 4 requests", "ReadTimeout", 2.0),
+    ],
+)
+def test_a_request_that_is_not_answered_like_those_before_it_fails_with_how_many_there_were(
+    story: Story, expected: str, observed: str, at: float
+) -> None:
+    result = judged("2.read", RIGHT, story.history())
+    assert (result.verdict, result.observed) == (FAIL, observed)
+    assert result.expected == f"{expected} for a task that is not there"
+    assert "give its database connection back" in str(result.hint)
+    assert [line.at for line in result.evidence] == [at]
+
+
+def test_what_one_request_shows_is_told_before_many() -> None:
+    result = judged("2.read", answering_bad_ids(500, BAD_IDS[0]), in_vain(there=500).history())
+    assert result.expected == "400, 404 or 422 for an id that is none"
+
+
+@pytest.mark.parametrize(
+    ("without", "reason"),
+    [
+        ("asks-in-vain", "the unknown task was asked for but once"),
+        ("asked-in-vain", "the scenario came to no end"),
+    ],
+)
+def test_many_requests_that_were_not_seen_to_their_end_say_nothing(without: str, reason: str) -> None:
+    events = [e for e in in_vain(500).events if not (isinstance(e, Moment) and e.name == without)]
+    result = judged("2.read", RIGHT, History(events))
+    assert (result.verdict, reason in str(result.reason)) == (Verdict.INCONCLUSIVE, True)
+
+
 def answering_bad_ids(status: int, *bad: str) -> History:
     paths = {f"/tasks/{each}" for each in bad}
     return History(
@@ -284,6 +339,36 @@ def test_tasks_are_compared_with_what_was_shown_before_and_not_with_the_table() 
     assert failing(shown) == {}
 
 
+def under_way(
+    status: int | None, *, waits: bool = True, path: str = "/tasks/2", later: float = -0.01
+) -> CheckResult:
+    """A request for task 2 waits for the database when SIGTERM comes."""
+    [stop] = [event for event in RIGHT.events if isinstance(event, SignalSent)]
+    story = Story().note("under-way", stop.at - 0.005, path="/tasks/2", waits=waits)
+    story.ask("GET", path, stop.at + later, status, {"id": 2})
+    return judged("2.persistence", History([*RIGHT.events, *story.events]))
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"), [(200, PASS), (404, PASS), (499, PASS), (500, FAIL), (503, FAIL), (None, FAIL)]
+)
+def test_a_request_that_is_under_way_at_sigterm_is_answered(status: int | None, verdict: Verdict) -> None:
+    result = under_way(status)
+    assert result.verdict is verdict
+    if verdict is FAIL:
+        assert result.expected == "a request that is under way at SIGTERM is answered before the exit"
+        assert result.observed == (f"status {status}" if status else "ReadTimeout")
+        assert "finish those that you have" in str(result.hint)
+        assert [line.text.partition(" →")[0] for line in result.evidence] == ["GET /tasks/2", "SIGTERM sent"]
+
+
+def test_only_the_request_that_waited_at_sigterm_is_one_that_was_under_way() -> None:
+    assert under_way(500, waits=False).verdict is PASS
+    assert under_way(500, path="/tasks/1").verdict is PASS
+    assert under_way(500, later=0.0).verdict is FAIL
+    assert under_way(500, later=0.01).verdict is PASS
+
+
 def test_an_api_service_that_shows_nothing_has_kept_nothing() -> None:
     history = changed("GET", "/tasks", since="before-restart", status=500)
     assert failing(history) == {"2.persistence": "no task shown before it, by /tasks, /tasks/1, /tasks/2"}
@@ -314,11 +399,20 @@ def refusing(
     claimed: bool = False,
     status: int = 422,
     put_status: int | None = 200,
+    accepted: str | None = None,
+    changing: bool = False,
+    requests: Sequence[BadRequest] = BAD_REQUESTS,
+    after: Callable[[Story, float], object] = lambda _story, _at: None,
 ) -> CheckResult:
     api = Conversation()
-    api.note("bad-requests")
-    for bad in BAD_REQUESTS:
-        api.ask(bad.method, bad.path, status, refused or {"detail": "no"})
+    api.insert("8", None)
+    api.note("bad-requests", task="8")
+    for bad in requests:
+        path = bad.path.format(task="8")
+        api.ask(bad.method, path, 200 if bad.what == accepted else status, refused or {"detail": "no"})
+    if changing:
+        api.update("8", "api", title="")
+    api.ask("GET", "/health", 200)
     api.note("harmless-titles")
     for number, title in enumerate(HARMLESS_TITLES, start=1):
         row = api.insert(str(number), "api", title=stored(title))
@@ -336,6 +430,7 @@ def refusing(
     api.update("9", "api", title="changed", **(put or {}))
     api.ask("PUT", "/tasks/9", put_status, api.rows["9"], {"title": "changed", "status": "completed"})
     api.note("end-of-requests")
+    after(api.story, api.now)
     return judged("2.validation", api.story.history())
 
 
@@ -375,10 +470,11 @@ def test_titles_that_are_kept_pass_with_whatever_number_and_shape_they_are_answe
 
 
 def test_titles_that_come_back_in_another_form_fail_wherever_that_happens() -> None:
-    assert refusing(read=lambda row: row | {"title": "x"}).observed == "GET has x (and 3 more)"
-    assert refusing(answer=lambda row: row | {"title": "x"}).observed == "the answer has x (and 3 more)"
+    more = f"(and {len(HARMLESS_TITLES) - 1} more)"
+    assert refusing(read=lambda row: row | {"title": "x"}).observed == f"GET has x {more}"
+    assert refusing(answer=lambda row: row | {"title": "x"}).observed == f"the answer has x {more}"
     silent = refusing(answer=lambda r: {"id": r["id"]}, read=lambda _: None, stored=lambda _: "x")
-    assert silent.observed == "the table has x (and 3 more)"
+    assert silent.observed == f"the table has x {more}"
 
 
 @pytest.mark.parametrize(
@@ -395,6 +491,46 @@ def test_what_a_client_must_not_set_fails_in_post_and_put(own: Mapping[str, Any]
 
 def test_an_id_that_a_client_chose_fails_also_when_it_was_free() -> None:
     assert refusing(obeys=True).observed == "the new task got the id 99"
+
+
+PUTS = [bad for bad in BAD_REQUESTS if bad.method == "PUT"]
+
+
+def test_bad_titles_and_descriptions_are_put_into_a_task_that_is_there() -> None:
+    there = [bad for bad in PUTS if bad.path.format(task="8") == "/tasks/8"]
+    assert {bad.what for bad in PUTS} - {bad.what for bad in there} == {"an id that is none"}
+    assert {bad.body for bad in there} <= {bad.body for bad in BAD_REQUESTS if bad.method == "POST"}
+    assert len(there) >= 5
+
+
+@pytest.mark.parametrize("what", [bad.what for bad in PUTS if "{task}" in bad.path])
+def test_a_put_that_makes_no_sense_and_is_accepted_fails_and_is_named(what: str) -> None:
+    result = refusing(accepted=what)
+    assert (result.verdict, result.observed) == (FAIL, "status 200")
+    assert result.expected == f"{what}: 400, 404 or 422 with a JSON body"
+    assert what.endswith(" in a PUT")
+    assert [line.text.split(" →")[0] for line in result.evidence] == ["PUT /tasks/8"]
+
+
+def test_a_put_that_is_refused_and_changes_the_task_all_the_same_fails() -> None:
+    result = refusing(changing=True)
+    assert (result.verdict, result.observed) == (FAIL, "1 changes of rows")
+    assert result.expected == "a refused request leaves the table as it was"
+
+
+@pytest.mark.parametrize("requests", [BAD_REQUESTS[:-1], (*BAD_REQUESTS, BAD_REQUESTS[0]), ()])
+def test_a_record_with_other_bad_requests_than_are_known_says_nothing(requests: Sequence[BadRequest]) -> None:
+    result = refusing(requests=requests)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "other requests were sent than this grader knows" in str(result.reason)
+
+
+@pytest.mark.parametrize(("later", "verdict"), [(-0.01, FAIL), (0.0, PASS), (0.1, PASS)])
+def test_what_is_asked_after_the_end_of_the_requests_is_judged_elsewhere(later: float, verdict: Verdict) -> None:
+    def put(story: Story, end: float) -> None:
+        story.ask("PUT", "/tasks/9", end + later, 500, {}, {"title": "x"})
+
+    assert refusing(after=put).verdict is verdict
 
 
 # ---------------------------------------------------------------- reading answers

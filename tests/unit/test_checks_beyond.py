@@ -32,7 +32,7 @@ def gave_up(story: Story, at: float, seconds: float) -> Story:
 COMPLETES = "UPDATE tasks SET status = 'completed' WHERE id = 1"
 LEFT_ALONE = "it woke up, and left the task to the one that took it over"
 NO_TAKEOVER = "no takeover was possible while the sleeper lived; completed once after it woke"
-THEN = "; then, stopped as it was about to complete a task: "
+AT_WORK, THEN, AT_LAST = "stopped at work: ", "; as it was about to complete a task: ", "; at work that fails: "
 
 
 def two() -> Story:
@@ -40,11 +40,18 @@ def two() -> Story:
 
 
 def sleeps(
-    story: Story, task: str, at: float, *, sql: str | None = None, aged: bool = True, taken_over: bool = True
+    story: Story,
+    task: str,
+    at: float,
+    *,
+    sql: str | None = None,
+    aged: bool = True,
+    taken_over: bool = True,
+    fails: bool = False,
 ) -> Story:
     """A claims, and is stopped at ``at``; half a second later B has the task; another half later A wakes up."""
     story.insert(task, at - 0.5).claim(task, at - 0.25, A)
-    story.note("stopped", at, task=task, service=A, sql=sql, aged=aged)
+    story.note("stopped", at, task=task, service=A, sql=sql, aged=aged, fails=fails)
     if taken_over:
         story.claim(task, at + 0.5, B)
     return story.note("woken", at + 1.0, task=task, service=A, taken_over=taken_over)
@@ -64,24 +71,34 @@ def not_taken(story: Story, task: str, at: float, **about: Any) -> Story:
     return awake(sleeps(story, task, at, taken_over=False, **about).complete(task, at + 1.25, A), task, at + 2.0)
 
 
-def slept_twice(story: Story) -> Story:
-    return story.note("slept-twice", 30.0)
+def slept_enough(story: Story) -> Story:
+    return story.note("slept-enough", 30.0)
+
+
+def failed_by_the_other(story: Story, task: str, at: float) -> Story:
+    """The work fails; B says so of what it took over."""
+    return awake(sleeps(story, task, at, fails=True).update(task, at + 1.25, B, status="failed"), task, at + 2.0)
+
+
+def and_the_others(story: Story) -> Story:
+    """The second sleep and the third are as they should be."""
+    return slept_enough(failed_by_the_other(left_alone(story, "8", 20.0, sql=COMPLETES), "9", 24.0))
 
 
 def first(story: Story) -> Judgement:
-    """Of a first sleep that is judged; the second one is as it should be."""
-    return judged("x.fencing", slept_twice(left_alone(story, "9", 20.0, sql=COMPLETES)))
+    """Of a first sleep that is judged."""
+    return judged("x.fencing", and_the_others(story))
 
 
 def reason_of_first(story: Story) -> str:
-    return reason("x.fencing", slept_twice(left_alone(story, "9", 20.0, sql=COMPLETES)))
+    return reason("x.fencing", and_the_others(story))
 
 
-def test_a_sleeper_that_leaves_both_tasks_to_the_other_one_passes_with_the_proof_of_both_sleeps() -> None:
+def test_a_sleeper_that_leaves_its_tasks_to_the_other_one_passes_with_the_proof_of_every_sleep() -> None:
     story = left_alone(left_alone(two(), "1", 2.0), "2", 6.0, sql=COMPLETES, aged=False)
-    judgement = judged("x.fencing", slept_twice(story))
+    judgement = judged("x.fencing", slept_enough(failed_by_the_other(story, "3", 10.0)))
     assert judgement.verdict is PASS
-    assert judgement.observed == LEFT_ALONE + THEN + LEFT_ALONE
+    assert judgement.observed == AT_WORK + LEFT_ALONE + THEN + LEFT_ALONE + AT_LAST + LEFT_ALONE
     taken = "still processing: assigned_worker, updated_at rewritten, assigned_worker id-of-worker-B"
     assert judgement.evidence == (
         Evidence(1.5, "task 1 inserted, pending"),
@@ -96,22 +113,29 @@ def test_a_sleeper_that_leaves_both_tasks_to_the_other_one_passes_with_the_proof
         Evidence(6.5, f"task 2, {taken}", B),
         Evidence(7.0, "the statement let go, and SIGCONT", A),
         Evidence(7.25, "task 2: processing → completed", B),
+        Evidence(9.5, "task 3 inserted, pending"),
+        Evidence(9.75, "task 3: pending → processing, assigned_worker id-of-worker-A", A),
+        Evidence(10.0, "SIGSTOP while task 3 is in hand; its times moved past the timeout", A),
+        Evidence(10.5, f"task 3, {taken}", B),
+        Evidence(11.0, "SIGCONT", A),
+        Evidence(11.25, "task 3: processing → failed", B),
     )
 
 
 @pytest.mark.parametrize(("length", "shown"), [(90, "x" * 90), (91, "x" * 89 + "…")])
 def test_a_held_statement_is_shown_up_to_ninety_characters(length: int, shown: str) -> None:
     story = left_alone(left_alone(two(), "1", 2.0), "2", 6.0, sql="x" * length)
-    assert f"“{shown}” held" in judged("x.fencing", slept_twice(story)).evidence[8].text
+    judgement = judged("x.fencing", slept_enough(failed_by_the_other(story, "3", 10.0)))
+    assert f"“{shown}” held" in judgement.evidence[8].text
 
 
 def test_without_a_task_in_hand_no_sleep_can_be_judged() -> None:
-    assert reason("x.fencing", slept_twice(two())) == "no worker had a task in hand"
+    assert reason("x.fencing", slept_enough(two())) == "no worker had a task in hand"
 
 
 def test_a_sleeper_that_is_not_woken_says_nothing() -> None:
     story = two().insert("1", 1.0).claim("1", 1.1, A)
-    story.note("stopped", 1.2, task="1", service=A, sql=None, aged=True).claim("1", 1.7, B)
+    story.note("stopped", 1.2, task="1", service=A, sql=None, aged=True, fails=False).claim("1", 1.7, B)
     assert reason_of_first(awake(story.complete("1", 2.0, B), "1", 3.0)) == "the sleeper was not woken"
 
 
@@ -126,12 +150,12 @@ def test_a_scenario_without_its_end_says_nothing() -> None:
 
 def test_a_sleeper_whose_completion_was_never_held_says_nothing() -> None:
     expected = "the statement that would complete the second task was not seen to come"
-    assert reason("x.fencing", slept_twice(left_alone(two(), "1", 2.0))) == expected
+    assert reason("x.fencing", slept_enough(left_alone(two(), "1", 2.0))) == expected
 
 
 def test_where_no_takeover_is_possible_one_sleep_is_enough() -> None:
-    judgement = judged("x.fencing", slept_twice(not_taken(two(), "1", 2.0, aged=False)))
-    assert (judgement.verdict, judgement.observed) == (PASS, NO_TAKEOVER)
+    judgement = judged("x.fencing", slept_enough(not_taken(two(), "1", 2.0, aged=False)))
+    assert (judgement.verdict, judgement.observed) == (PASS, AT_WORK + NO_TAKEOVER)
     assert [(line.at, line.text, line.service) for line in judgement.evidence] == [
         (1.5, "task 1 inserted, pending", None),
         (1.75, "task 1: pending → processing, assigned_worker id-of-worker-A", A),
@@ -143,17 +167,18 @@ def test_where_no_takeover_is_possible_one_sleep_is_enough() -> None:
 
 def test_each_sleep_is_judged_by_what_was_seen_of_its_own_task() -> None:
     story = not_taken(left_alone(two(), "1", 2.0), "2", 6.0, sql=COMPLETES)
-    assert judged("x.fencing", slept_twice(story)).observed == LEFT_ALONE + THEN + NO_TAKEOVER
+    judgement = judged("x.fencing", slept_enough(failed_by_the_other(story, "3", 10.0)))
+    assert judgement.observed == AT_WORK + LEFT_ALONE + THEN + NO_TAKEOVER + AT_LAST + LEFT_ALONE
 
 
 def test_a_task_that_nobody_took_over_and_two_completed_says_nothing() -> None:
     story = not_taken(two(), "1", 2.0).update("1", 3.5, B, status="completed")
-    assert reason("x.fencing", slept_twice(story)) == "nobody took the task over"
+    assert reason("x.fencing", slept_enough(story)) == "nobody took the task over"
 
 
 def test_a_task_that_nobody_took_over_and_no_worker_completed_says_nothing() -> None:
     story = awake(sleeps(two(), "1", 2.0, taken_over=False), "1", 4.0)
-    assert reason("x.fencing", slept_twice(story)) == "nobody took the task over"
+    assert reason("x.fencing", slept_enough(story)) == "nobody took the task over"
 
 
 def done_before(claimed: float | None) -> Story:
@@ -161,7 +186,7 @@ def done_before(claimed: float | None) -> Story:
     story = two().insert("1", 1.0).claim("1", 1.25, A)
     if claimed is not None and claimed <= 2.0:
         story.claim("1", claimed, B)
-    story.complete("1", 2.0, A).note("stopped", 2.0, task="1", service=A, sql=None, aged=True)
+    story.complete("1", 2.0, A).note("stopped", 2.0, task="1", service=A, sql=None, aged=True, fails=False)
     if claimed is not None and claimed > 2.0:
         story.claim("1", claimed, B)
     story.note("woken", 3.0, task="1", service=A, taken_over=True).update("1", 3.25, B, status="completed")
@@ -179,7 +204,10 @@ def test_a_task_that_was_claimed_right_after_the_stop_is_taken_over() -> None:
 
 def test_what_the_sleeper_itself_still_claims_is_no_takeover() -> None:
     story = (
-        two().insert("1", 1.0).claim("1", 1.25, A).note("stopped", 2.0, task="1", service=A, sql=None, aged=True)
+        two()
+        .insert("1", 1.0)
+        .claim("1", 1.25, A)
+        .note("stopped", 2.0, task="1", service=A, sql=None, aged=True, fails=False)
     )
     story.claim("1", 2.125, A, "another-name").complete("1", 2.25, A)
     story.note("woken", 3.0, task="1", service=A, taken_over=True)
@@ -188,10 +216,15 @@ def test_what_the_sleeper_itself_still_claims_is_no_takeover() -> None:
 
 def test_a_takeover_that_shows_by_the_other_ones_completion_alone_passes() -> None:
     story = (
-        two().insert("1", 1.5).claim("1", 1.75, A).note("stopped", 2.0, task="1", service=A, sql=None, aged=True)
+        two()
+        .insert("1", 1.5)
+        .claim("1", 1.75, A)
+        .note("stopped", 2.0, task="1", service=A, sql=None, aged=True, fails=False)
     )
     story.note("woken", 3.0, task="1", service=A, taken_over=True).complete("1", 3.25, B)
-    assert first(awake(story, "1", 4.0)).observed == LEFT_ALONE + THEN + LEFT_ALONE
+    assert (
+        first(awake(story, "1", 4.0)).observed == AT_WORK + LEFT_ALONE + THEN + LEFT_ALONE + AT_LAST + LEFT_ALONE
+    )
 
 
 def completed_by_the_sleeper(at: float, sql: str | None = None) -> Story:
@@ -215,7 +248,7 @@ def test_a_sleeper_that_completes_what_another_one_took_over_fails() -> None:
 
 def test_a_held_statement_that_still_changes_the_task_is_told_where_the_condition_belongs() -> None:
     story = awake(sleeps(left_alone(two(), "1", 2.0), "2", 6.0, sql=COMPLETES).complete("2", 7.01, A), "2", 8.0)
-    judgement = judged("x.fencing", slept_twice(story))
+    judgement = judged("x.fencing", slept_enough(story))
     assert judgement.observed == "it changed task 2 0.01 s after it woke"
     assert judgement.hint == (
         "Looking who owns the task is not enough: somebody may take it between the look and the UPDATE. "
@@ -302,7 +335,10 @@ def test_what_the_grader_changes_is_no_sign_of_life_of_the_other_one() -> None:
 
 def test_where_the_other_one_has_written_nothing_yet_there_was_no_silence() -> None:
     story = (
-        two().insert("1", 1.5).claim("1", 1.75, A).note("stopped", 2.0, task="1", service=A, sql=None, aged=True)
+        two()
+        .insert("1", 1.5)
+        .claim("1", 1.75, A)
+        .note("stopped", 2.0, task="1", service=A, sql=None, aged=True, fails=False)
     )
     story.note("woken", 3.0, task="1", service=A, taken_over=True).update("1", 5.0, A, status="pending")
     assert first(awake(story.claim("1", 5.1, B).complete("1", 5.5, B), "1", 6.0)).verdict is FAIL
@@ -691,7 +727,7 @@ def first_sleep_broken() -> Story:
 
 def second_sleep_not_woken() -> Story:
     story = first_sleep_broken().insert("2", 5.5).claim("2", 5.75, A)
-    return story.note("stopped", 6.0, task="2", service=A, sql=COMPLETES, aged=True)
+    return story.note("stopped", 6.0, task="2", service=A, sql=COMPLETES, aged=True, fails=False)
 
 
 def second_sleep_not_completed() -> Story:
@@ -699,7 +735,7 @@ def second_sleep_not_completed() -> Story:
 
 
 def second_sleep_not_seen() -> Story:
-    return slept_twice(awake(second_sleep_not_completed().complete("2", 7.3, B), "2", 8.0, seen=False))
+    return slept_enough(awake(second_sleep_not_completed().complete("2", 7.3, B), "2", 8.0, seen=False))
 
 
 @pytest.mark.parametrize("story", [second_sleep_not_woken, second_sleep_not_completed, second_sleep_not_seen])
@@ -720,16 +756,16 @@ def test_a_sleeper_that_keeps_the_task_from_its_end_fails() -> None:
 
 def test_a_task_that_was_done_before_the_stop_says_nothing_of_takeovers() -> None:
     story = two().insert("1", 1.5).claim("1", 1.75, A).complete("1", 1.95, A)
-    story.note("stopped", 2.0, task="1", service=A, sql=None, aged=False)
+    story.note("stopped", 2.0, task="1", service=A, sql=None, aged=False, fails=False)
     story.note("woken", 10.0, task="1", service=A, taken_over=False)
     with pytest.raises(NotObserved, match="done before the worker slept"):
-        CHECKS["x.fencing"].judge(slept_twice(awake(story, "1", 11.0)).history())
+        CHECKS["x.fencing"].judge(slept_enough(awake(story, "1", 11.0)).history())
 
 
 def test_a_takeover_after_the_waking_says_nothing_of_the_sleep() -> None:
     story = sleeps(two(), "1", 2.0, taken_over=False).claim("1", 3.1, B).complete("1", 3.3, A)
     with pytest.raises(NotObserved, match="only when the sleeper was awake again"):
-        CHECKS["x.fencing"].judge(slept_twice(awake(story, "1", 4.0)).history())
+        CHECKS["x.fencing"].judge(slept_enough(awake(story, "1", 4.0)).history())
 
 
 @pytest.mark.parametrize("story", [outages, lambda: gave_up(worked(outages(), "1"), 20.0, 15.0)])

@@ -25,6 +25,17 @@ PHASES = {
 
 def asking(*without: str, status: int | None = None, took: float = 0.1, phase: str = "") -> Story:
     """A right api-service; in one phase with another answer."""
+    return lists(_asking(*without, status=status, took=took, phase=phase), 200)
+
+
+def lists(story: Story, *statuses: int | None, since: float = 45.0, path: str = "/tasks") -> Story:
+    """With the database back, tasks are asked for from 45 to 48, and are answered like this each half second."""
+    for number, status in enumerate(statuses):
+        story.ask("GET", path, since + number / 2, status, {"detail": "no"} if status != 200 else [])
+    return story.note("asks-for-tasks", 45.0).note("asked-for-tasks", 48.0)
+
+
+def _asking(*without: str, status: int | None = None, took: float = 0.1, phase: str = "") -> Story:
     story = Story().start("api").ask("GET", "/health", 35.0, 503).ask("GET", "/tasks", 20.0, 500, took=9.0)
     for name, (at, right, _) in PHASES.items():
         if name in without:
@@ -105,3 +116,57 @@ def test_only_get_health_is_an_answer_of_health() -> None:
     story = asking("silent").note("asks-health", 50.0, phase="silent")
     story.ask("POST", "/health", 50.0, 405).ask("GET", "/healthz", 50.0, 404).ask("GET", "/health", 50.2, 503)
     assert judged(story).verdict is PASS
+
+
+# ---------------------------------------------------------------- the tasks, with the database back
+
+
+@pytest.mark.parametrize("statuses", [(200,), (500, 503, 200), (None, 500, 200), (200, 500)])
+def test_tasks_that_are_there_again_in_time_pass(statuses: tuple[int | None, ...]) -> None:
+    assert judged(lists(_asking(), *statuses)).verdict is PASS
+
+
+def test_a_connection_that_stays_lost_fails_with_how_often_tasks_were_asked_for() -> None:
+    judgement = judged(lists(_asking(), 500, 500, None, 503))
+    assert judgement.verdict is FAIL
+    assert judgement.expected == "with the database back, GET /tasks answers 200 again"
+    assert judgement.observed == "status 503, 4 times in 3.0 s"
+    assert "A connection that was lost has to be replaced" in str(judgement.hint)
+    assert [(line.at, line.text) for line in judgement.evidence] == [
+        (45.5, 'GET /tasks → 500 {"detail": "no"}'),
+        (46.0, "GET /tasks → ReadTimeout"),
+        (46.5, 'GET /tasks → 503 {"detail": "no"}'),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("at", "verdict"), [(44.99, FAIL), (45.0, PASS), (47.99, PASS), (48.0, FAIL), (48.01, FAIL)]
+)
+def test_only_an_answer_to_what_was_asked_meanwhile_counts(at: float, verdict: Verdict) -> None:
+    story = lists(_asking(), 500, since=46.0)
+    assert judged(story.ask("GET", "/tasks", at, 200, [])).verdict is verdict
+
+
+@pytest.mark.parametrize("status", [201, 204, 404])
+def test_another_answer_than_200_shows_no_tasks(status: int) -> None:
+    assert judged(lists(_asking(), status)).observed == f"status {status}, 1 times in 3.0 s"
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/tasks"), ("GET", "/tasks/1"), ("GET", "/health")])
+def test_only_get_tasks_shows_the_tasks(method: str, path: str) -> None:
+    story = lists(_asking(), 500)
+    assert judged(story.ask(method, path, 46.0, 200, [])).verdict is FAIL
+
+
+@pytest.mark.parametrize("noted", [(), ("asks-for-tasks",), ("asked-for-tasks",)])
+def test_tasks_that_were_not_asked_for_to_the_end_say_nothing(noted: tuple[str, ...]) -> None:
+    story = _asking().ask("GET", "/tasks", 46.0, 500)
+    for name in noted:
+        story.note(name, 45.0 if name == "asks-for-tasks" else 48.0)
+    with pytest.raises(NotObserved, match="^no task was asked for with the database back$"):
+        judged(story)
+
+
+def test_a_health_that_lies_is_told_before_tasks_that_are_not_shown() -> None:
+    story = lists(_asking(phase="silent", status=200), 500)
+    assert judged(story).expected == "with a database that accepts connections and never answers: 503 within 2 s"

@@ -207,33 +207,39 @@ def test_a_completion_that_met_the_row_of_another_owner_is_no_fault_of_the_log()
 # ---------------------------------------------------------------- x.fencing
 
 
-def slept(task: str, at: float, *, taken_over: bool = True, sql: str | None = None) -> Story:
+def slept(task: str, at: float, *, taken_over: bool = True, sql: str | None = None, fails: bool = False) -> Story:
     """Worker A claims at ``at``, sleeps, and wakes 1 s later, when B has taken the task over."""
     story = Story().start(A).start(B).insert(task, at - 0.1).claim(task, at, A)
-    story.note("stopped", at + 0.1, task=task, service=A, sql=sql, aged=True)
+    story.note("stopped", at + 0.1, task=task, service=A, sql=sql, aged=True, fails=fails)
     if taken_over:
         story.claim(task, at + 0.5, B)
     story.note("woken", at + 1.0, task=task, service=A, taken_over=taken_over)
     return story.note("awake-again", at + 2.0, task=task, seen=True)
 
 
-def both(first: Story, second: Story, *, over: bool = True) -> History:
-    story = Story().add(*first.events, *second.events)
-    return (story.note("slept-twice", 20.0) if over else story).history()
+def failed(task: str, at: float) -> Story:
+    """Its work fails, and worker B, which took it over, says so."""
+    return slept(task, at, fails=True).update(task, at + 1.5, B, status="failed")
+
+
+def all_of(first: Story, second: Story, third: Story | None = None, *, over: bool = True) -> History:
+    """Sleeps at work, at a completion, and at work that fails."""
+    story = Story().add(*first.events, *second.events, *(third or failed("3", 9.0)).events)
+    return (story.note("slept-enough", 20.0) if over else story).history()
 
 
 def left_alone(task: str, at: float, sql: str | None = None) -> Story:
     return slept(task, at, sql=sql).complete(task, at + 1.5, B)
 
 
-def test_a_sleeper_that_leaves_both_tasks_alone_passes() -> None:
-    history = both(left_alone("1", 1.0), left_alone("2", 5.0, UPDATE))
+def test_a_sleeper_that_leaves_all_tasks_alone_passes() -> None:
+    history = all_of(left_alone("1", 1.0), left_alone("2", 5.0, UPDATE))
     assert judged("x.fencing", history).verdict is PASS
 
 
 def test_a_sleeper_whose_held_statement_still_changes_the_task_fails() -> None:
     second = slept("2", 5.0, sql=UPDATE).complete("2", 6.01, A)
-    result = judged("x.fencing", both(left_alone("1", 1.0), second))
+    result = judged("x.fencing", all_of(left_alone("1", 1.0), second))
     assert (result.verdict, result.observed) == (FAIL, "it changed task 2 0.01 s after it woke")
     assert "WHERE of the UPDATE itself" in str(result.hint)
     assert any("held on its way" in line.text for line in result.evidence)
@@ -241,28 +247,61 @@ def test_a_sleeper_whose_held_statement_still_changes_the_task_fails() -> None:
 
 def test_a_sleeper_that_rewrites_a_task_at_work_fails() -> None:
     first = slept("1", 1.0).update("1", 2.3, A, status="completed")
-    result = judged("x.fencing", both(first, left_alone("2", 5.0, UPDATE)))
+    result = judged("x.fencing", all_of(first, left_alone("2", 5.0, UPDATE)))
     assert (result.verdict, result.hint) == (FAIL, select(all_checks(), only=["x.fencing"])[0].hint)
 
 
 def test_a_sleeper_that_takes_the_task_up_anew_once_the_other_one_was_silent_for_long_passes() -> None:
     again = slept("2", 5.0, sql=UPDATE).update("2", 6.8, A, status="pending").claim("2", 6.9, A)
-    assert judged("x.fencing", both(left_alone("1", 1.0), again.complete("2", 7.5, A))).verdict is PASS
+    assert judged("x.fencing", all_of(left_alone("1", 1.0), again.complete("2", 7.5, A))).verdict is PASS
 
 
 def test_a_sleeper_that_takes_the_task_back_from_a_live_one_fails() -> None:
     again = slept("2", 5.0, sql=UPDATE).update("2", 6.1, A, status="pending").claim("2", 6.2, A)
-    assert judged("x.fencing", both(left_alone("1", 1.0), again.complete("2", 7.5, A))).verdict is FAIL
+    assert judged("x.fencing", all_of(left_alone("1", 1.0), again.complete("2", 7.5, A))).verdict is FAIL
 
 
 def test_a_task_that_cannot_be_taken_over_passes_when_it_is_completed_once() -> None:
     alone = slept("1", 1.0, taken_over=False).complete("1", 2.5, A)
-    assert judged("x.fencing", both(alone, Story())).verdict is PASS
+    assert judged("x.fencing", all_of(alone, Story(), Story())).verdict is PASS
 
 
 def test_a_sleeper_that_was_never_held_at_its_completion_decides_nothing() -> None:
-    assert judged("x.fencing", both(left_alone("1", 1.0), Story())).verdict is INCONCLUSIVE
-    history = both(left_alone("1", 1.0), left_alone("2", 5.0, UPDATE), over=False)
+    assert judged("x.fencing", all_of(left_alone("1", 1.0), Story())).verdict is INCONCLUSIVE
+    history = all_of(left_alone("1", 1.0), left_alone("2", 5.0, UPDATE), over=False)
+    assert judged("x.fencing", history).verdict is INCONCLUSIVE
+
+
+def test_a_sleeper_whose_failure_goes_to_a_task_that_another_one_has_fails_with_a_hint_of_its_own() -> None:
+    third = slept("3", 9.0, fails=True).update("3", 10.02, A, status="failed")
+    result = judged("x.fencing", all_of(left_alone("1", 1.0), left_alone("2", 5.0, UPDATE), third))
+    assert (result.verdict, result.observed) == (FAIL, "it changed task 3 0.02 s after it woke")
+    assert "path for work that fails" in str(result.hint)
+
+
+def test_a_sleeper_whose_failure_goes_to_a_task_that_was_given_back_fails() -> None:
+    third = (
+        slept("3", 9.0, fails=True).update("3", 9.9, B, status="pending").update("3", 10.02, A, status="failed")
+    )
+    assert judged("x.fencing", all_of(left_alone("1", 1.0), left_alone("2", 5.0, UPDATE), third)).verdict is FAIL
+
+
+def test_a_sleeper_may_claim_a_task_that_failed_and_was_given_back() -> None:
+    third = slept("3", 9.0, fails=True).update("3", 10.5, B, status="pending").claim("3", 10.6, A)
+    third.update("3", 11.1, A, status="failed")
+    assert judged("x.fencing", all_of(left_alone("1", 1.0), left_alone("2", 5.0, UPDATE), third)).verdict is PASS
+
+
+def test_work_that_fails_where_no_takeover_is_possible_ends_as_failed_once() -> None:
+    third = slept("3", 9.0, fails=True, taken_over=False).update("3", 10.5, A, status="failed")
+    result = judged("x.fencing", all_of(left_alone("1", 1.0), left_alone("2", 5.0, UPDATE), third))
+    assert result.verdict is PASS
+    assert str(result.observed).endswith("while the sleeper lived; failed once after it woke")
+
+
+def test_a_failing_task_that_the_sleeper_had_done_with_before_it_slept_says_nothing() -> None:
+    third = slept("3", 9.0, fails=True, taken_over=False).update("3", 9.05, A, status="failed")
+    history = all_of(left_alone("1", 1.0), left_alone("2", 5.0, UPDATE), third)
     assert judged("x.fencing", history).verdict is INCONCLUSIVE
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from grader.history.events import WaitTimedOut
-from grader.judgement import NotObserved
+from grader.judgement import Judgement, NotObserved
 from grader.model import Verdict
 from tests.unit.histories import Story
 from tests.unit.judging import judged
@@ -30,10 +30,38 @@ def gave_up(story: Story) -> Story:
     return story.add(WaitTimedOut(at=8.3, waited_for="task 1 to be completed", seconds=7.0))
 
 
+AGAIN = "worker-A-again"
+
+
+def restarted(at_work: float = 1.5) -> Story:
+    """A worker is killed at work and started again, under the name that it had; then it is at work on another task."""
+    story = Story().start("worker-A").insert("1", 1.0).claim("1", 1.1, "worker-A")
+    story.note("killed", 1.3, task="1", victim="worker-A", other=AGAIN)
+    story.signal("worker-A", "SIGKILL", 1.3).exit("worker-A", 1.31, -9, "client")
+    return story.start(AGAIN, 1.4, WORKER_ID="id-of-worker-A").note("at-work-again", at_work)
+
+
+def freed_again(at: float, at_work: float = 1.5) -> Story:
+    """Its successor frees the task, and completes it."""
+    story = restarted(at_work).update("1", at, AGAIN, status="pending", assigned_worker=None)
+    return story.claim("1", at + 0.01, AGAIN, "id-of-worker-A").complete("1", at + 1.1, AGAIN)
+
+
+def recovers(first: Story | None = None, second: Story | None = None, patience: float = 1.0) -> Judgement:
+    return judged("3b.sigkill-recovered", first or freed(3.0), second or freed_again(3.0), patience=patience)
+
+
+def of_the_first(judgement: Judgement) -> str:
+    """What it says of the two workers, where the one that was started again does well."""
+    observed, _, rest = str(judgement.observed).partition("; started again under its name: ")
+    assert rest == "freed 1.9 s after its last sign of life, then completed"
+    return observed
+
+
 def test_a_task_that_is_freed_in_time_and_completed_passes() -> None:
-    judgement = judged("3b.sigkill-recovered", freed(3.0))
+    judgement = recovers(freed(3.0))
     assert judgement.verdict is Verdict.PASS
-    assert judgement.observed == "freed 1.9 s after its last sign of life, then completed"
+    assert of_the_first(judgement) == "freed 1.9 s after its last sign of life, then completed"
 
 
 @pytest.mark.parametrize(
@@ -42,13 +70,13 @@ def test_a_task_that_is_freed_in_time_and_completed_passes() -> None:
     [(4.19, 1.0, Verdict.PASS), (4.21, 1.0, Verdict.FAIL), (5.19, 2.0, Verdict.PASS), (5.21, 2.0, Verdict.FAIL)],
 )
 def test_a_task_that_is_freed_late_fails(at: float, patience: float, verdict: Verdict) -> None:
-    assert judged("3b.sigkill-recovered", freed(at), patience=patience).verdict is verdict
+    assert recovers(freed(at), patience=patience).verdict is verdict
 
 
 def test_the_time_counts_from_a_sign_of_life_that_could_be_seen_only_after_the_kill() -> None:
     story = killed().update("1", 1.35, "worker-A", description="still there")
     story.update("1", 4.3, "worker-B", status="pending", assigned_worker=None)
-    judgement = judged("3b.sigkill-recovered", story.claim("1", 4.31, "worker-B").complete("1", 4.8, "worker-B"))
+    judgement = recovers(story.claim("1", 4.31, "worker-B").complete("1", 4.8, "worker-B"))
     assert judgement.verdict is Verdict.PASS
     assert str(judgement.observed).startswith("freed 2.9 s after")
 
@@ -57,12 +85,12 @@ def test_what_another_worker_did_to_the_task_before_the_victim_frees_nothing() -
     story = Story().start("worker-A").start("worker-B").insert("1", 1.0).update("1", 1.05, "worker-B", attempts=1)
     story.claim("1", 1.1, "worker-A").note("killed", 1.3, task="1", victim="worker-A", other="worker-B")
     story.update("1", 3.0, "worker-B", status="pending", assigned_worker=None)
-    judgement = judged("3b.sigkill-recovered", story.claim("1", 3.01, "worker-B").complete("1", 3.5, "worker-B"))
-    assert judgement.observed == "freed 1.9 s after its last sign of life, then completed"
+    judgement = recovers(story.claim("1", 3.01, "worker-B").complete("1", 3.5, "worker-B"))
+    assert of_the_first(judgement) == "freed 1.9 s after its last sign of life, then completed"
 
 
 def test_a_task_that_nobody_frees_fails_with_how_long_was_waited() -> None:
-    judgement = judged("3b.sigkill-recovered", gave_up(killed()))
+    judgement = recovers(gave_up(killed()))
     assert judgement.verdict is Verdict.FAIL
     assert judgement.observed == "task 1 still processing after 7 s"
 
@@ -70,27 +98,130 @@ def test_a_task_that_nobody_frees_fails_with_how_long_was_waited() -> None:
 def test_when_the_other_worker_had_ended_before_the_task_was_due_nobody_could_be_seen_to_free_it() -> None:
     story = gave_up(killed().exit("worker-B", 1.55, 1))
     with pytest.raises(NotObserved, match="worker-B had ended by itself before the task was due"):
-        judged("3b.sigkill-recovered", story)
+        recovers(story)
 
 
 def test_a_worker_that_ends_over_the_task_that_is_due_fails() -> None:
-    assert judged("3b.sigkill-recovered", gave_up(killed().exit("worker-B", 2.7, 1))).verdict is Verdict.FAIL
+    assert recovers(gave_up(killed().exit("worker-B", 2.7, 1))).verdict is Verdict.FAIL
 
 
 def test_a_claim_that_the_kill_rolled_back_needs_nobody_to_free_it() -> None:
     story = Story().start("worker-A").start("worker-B").insert("1", 1.0)
     story.note("killed", 1.3, task="1", victim="worker-A", other="worker-B")
     story.exit("worker-A", 1.31, -9, "client").claim("1", 1.5, "worker-B").complete("1", 1.9, "worker-B")
-    judgement = judged("3b.sigkill-recovered", story)
+    judgement = recovers(story)
     assert judgement.verdict is Verdict.PASS
-    assert judgement.observed == "the kill rolled the claim back, and another worker completed the task"
+    assert of_the_first(judgement) == "the kill rolled the claim back, and another worker completed the task"
 
 
 def test_a_task_that_was_done_before_the_kill_says_nothing() -> None:
     story = Story().start("worker-A").insert("1", 1.0).claim("1", 1.1, "worker-A").complete("1", 1.29, "worker-A")
     story.note("killed", 1.3, task="1", victim="worker-A", other="worker-B")
     with pytest.raises(NotObserved, match="completed before the worker died"):
-        judged("3b.sigkill-recovered", story)
+        recovers(story)
+
+
+def test_a_task_that_a_successor_of_the_same_name_completes_passes_and_both_are_told() -> None:
+    judgement = recovers(freed(3.1), freed_again(2.9))
+    assert judgement.verdict is Verdict.PASS
+    assert judgement.observed == (
+        "freed 2.0 s after its last sign of life, then completed; "
+        "started again under its name: freed 1.8 s after its last sign of life, then completed"
+    )
+    assert [(line.at, line.service) for line in judgement.evidence if "SIGKILL" in line.text] == [
+        (1.3, "worker-A"),
+        (1.3, "worker-A"),
+    ]
+
+
+def test_a_successor_may_take_the_task_under_its_name_without_giving_it_back_first() -> None:
+    story = restarted().claim("1", 3.0, AGAIN, "id-of-worker-A").complete("1", 4.0, AGAIN)
+    assert str(recovers(second=story).observed).endswith(
+        "name: freed 1.9 s after its last sign of life, then completed"
+    )
+
+
+def test_a_task_that_waits_for_another_name_than_that_of_its_owner_fails_with_a_hint_of_its_own() -> None:
+    judgement = recovers(second=gave_up(restarted()))
+    assert (judgement.verdict, judgement.observed) == (Verdict.FAIL, "task 1 still processing after 7 s")
+    assert judgement.expected == "worker-A-again completes the task"
+    assert "A name does not say who lives" in str(judgement.hint)
+    other = recovers(gave_up(killed()))
+    assert (other.expected, other.hint) == ("worker-B completes the task", None)
+
+
+@pytest.mark.parametrize(
+    ("at", "patience", "verdict"),
+    # As above, but with 1 s of work.
+    [(4.79, 1.0, Verdict.PASS), (4.81, 1.0, Verdict.FAIL), (5.79, 2.0, Verdict.PASS), (5.81, 2.0, Verdict.FAIL)],
+)
+def test_a_task_that_a_successor_frees_late_fails(at: float, patience: float, verdict: Verdict) -> None:
+    assert recovers(second=freed_again(at), patience=patience).verdict is verdict
+
+
+def test_a_task_that_is_freed_late_is_told_with_the_work_that_may_have_kept_each_of_them() -> None:
+    for first, second, work in ((freed(4.3), None, "0.4"), (None, freed_again(4.9), "1")):
+        judgement = recovers(first, second)
+        assert judgement.expected == f"freed within one timeout and one poll (1.7 s; {work} s more when busy)"
+        assert "on every round" in str(judgement.hint)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(gave_up(killed()), Story()), (Story(), gave_up(restarted())), (freed(4.3), Story())]
+)
+def test_either_way_of_dying_fails_although_the_other_one_was_not_seen(first: Story, second: Story) -> None:
+    assert recovers(first, second).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize(("first", "second"), [(None, Story()), (Story(), None)])
+def test_both_ways_of_dying_have_to_be_seen(first: Story | None, second: Story | None) -> None:
+    with pytest.raises(NotObserved, match="^no worker was killed while it worked$"):
+        recovers(first, second)
+
+
+def test_when_both_are_broken_the_other_worker_is_told_of() -> None:
+    assert recovers(gave_up(killed()), gave_up(restarted())).expected == "worker-B completes the task"
+
+
+@pytest.mark.parametrize(("at", "verdict"), [(6.19, Verdict.PASS), (6.21, Verdict.FAIL)])
+def test_a_successor_whose_start_takes_long_has_its_time_from_when_it_is_at_work(
+    at: float, verdict: Verdict
+) -> None:
+    judgement = recovers(second=freed_again(at, at_work=4.0))
+    assert judgement.verdict is verdict
+    marks = [line for line in judgement.evidence if line.text.startswith("at work on another task")]
+    assert [(line.at, line.service) for line in marks] == [(4.0, AGAIN)]
+
+
+@pytest.mark.parametrize(("exits", "is_due"), [(3.9, False), (4.1, True)])
+def test_a_task_is_not_due_before_the_successor_is_at_work(exits: float, is_due: bool) -> None:
+    story = gave_up(restarted(at_work=4.0).exit(AGAIN, exits, 1))
+    if is_due:
+        assert recovers(second=story).verdict is Verdict.FAIL
+    else:
+        with pytest.raises(NotObserved, match="had ended by itself before the task was due"):
+            recovers(second=story)
+
+
+def test_a_task_that_is_completed_and_was_never_claimed_again_was_never_worked_on() -> None:
+    judgement = recovers(killed().complete("1", 3.0, "worker-B"))
+    assert judgement.verdict is Verdict.FAIL
+    assert judgement.expected == "worker-B claims the task anew, works on it, and completes it"
+    assert judgement.observed == (
+        "task 1 was completed 1.7 s after SIGKILL, and nobody had claimed it again: its work was never done"
+    )
+    assert "Complete the one task that was worked on" in str(judgement.hint)
+    freed_only = restarted().update("1", 3.0, AGAIN, status="pending").complete("1", 3.1, AGAIN)
+    assert (
+        recovers(second=freed_only).expected
+        == "worker-A-again claims the task anew, works on it, and completes it"
+    )
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_a_successor_that_had_ended_before_the_task_was_due_could_not_be_seen_to_free_it(status: int) -> None:
+    with pytest.raises(NotObserved, match="^worker-A-again had ended by itself before the task was due$"):
+        recovers(second=gave_up(restarted().exit(AGAIN, 2.5, status)))
 
 
 # ---------------------------------------------------------------- 3b.recovery-waits
@@ -137,7 +268,14 @@ def test_a_second_worker_that_does_not_look_says_nothing() -> None:
 
 
 def two() -> Story:
-    """The second worker starts while the first one is at work."""
+    """The second worker starts while the first one is at work, and looks for tasks."""
+    return beside().step("worker-B", 1.6, POLL)
+
+
+POLL = "SELECT id FROM tasks WHERE status = 'pending'"
+
+
+def beside() -> Story:
     story = Story().start("worker-A").insert("1", 1.0).claim("1", 1.1, "worker-A").start("worker-B", 1.3)
     return story.note("second-looked", 1.8, task="1")
 
@@ -161,3 +299,27 @@ def test_a_task_that_was_not_in_hand_when_the_second_worker_looked_says_nothing(
     story = two() if completed is None else two().complete("1", completed, "worker-A")
     with pytest.raises(NotObserved, match=reason):
         judged("3b.recovery-spares-live", story)
+
+
+@pytest.mark.parametrize(("at", "looks"), [(1.4, True), (1.799, True), (1.8, False), (1.9, False)])
+def test_a_second_worker_has_to_have_looked_when_it_is_said_to(at: float, looks: bool) -> None:
+    story = beside().step("worker-B", at, POLL).complete("1", 2.6, "worker-A")
+    if looks:
+        assert judged("3b.recovery-spares-live", story).verdict is Verdict.PASS
+    else:
+        with pytest.raises(NotObserved, match="^the second worker did not look for tasks$"):
+            judged("3b.recovery-spares-live", story)
+
+
+@pytest.mark.parametrize(("service", "sql"), [("worker-B", "SET TIME ZONE 'UTC'"), ("worker-A", POLL)])
+def test_neither_setting_up_nor_what_the_first_worker_sends_is_a_look_of_the_second(
+    service: str, sql: str
+) -> None:
+    story = beside().step(service, 1.6, sql).complete("1", 2.6, "worker-A")
+    with pytest.raises(NotObserved, match="did not look for tasks"):
+        judged("3b.recovery-spares-live", story)
+
+
+def test_a_second_worker_that_takes_the_task_back_has_done_so_whatever_it_was_seen_to_send() -> None:
+    story = beside().update("1", 1.7, "worker-B", status="pending")
+    assert judged("3b.recovery-spares-live", story).verdict is Verdict.FAIL

@@ -6,7 +6,7 @@ from grader.checkpoints import all_checks
 from grader.history.events import ChildrenLeft, WaitTimedOut
 from grader.judgement import Judgement
 from grader.model import Verdict
-from tests.unit.histories import Story
+from tests.unit.histories import Story, undisturbed
 
 CHECK = next(check for check in all_checks() if check.id == "3a.sigterm-finishes-task")
 
@@ -17,8 +17,14 @@ def at_work() -> Story:
     return story.signal("worker-A", "SIGTERM", 1.3)
 
 
+def told_twice() -> Story:
+    """A worker that completes its task after a second SIGTERM."""
+    story = at_work().signal("worker-A", "SIGTERM", 1.5)
+    return story.complete("1", 1.9, "worker-A").exit("worker-A", 2.0)
+
+
 def judged(story: Story) -> Judgement:
-    return CHECK.judge(story.history())
+    return CHECK.judge(story.history(), told_twice().history(), undisturbed(0.4).history())
 
 
 def hint_of(story: Story) -> str:

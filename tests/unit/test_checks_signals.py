@@ -18,7 +18,7 @@ from grader.history.events import (
 )
 from grader.judgement import Judgement, NotObserved
 from grader.model import Evidence, Verdict
-from tests.unit.histories import Story
+from tests.unit.histories import Story, undisturbed
 from tests.unit.judging import judged
 
 PASS, FAIL = Verdict.PASS, Verdict.FAIL
@@ -36,14 +36,25 @@ def gave_up(seconds: float) -> WaitTimedOut:
 # ---------------------------------------------------------------- 3a.sigterm-while-waiting
 
 
-def waiting(exits: float | None = None) -> Story:
+def waiting(exits: float | None = None, status: int = 0) -> Story:
     """SIGTERM comes at 1."""
     story = Story().start(A, WORKER_POLL_INTERVAL="30").signal(A, "SIGTERM", 1.0)
-    return story if exits is None else story.exit(A, exits)
+    return story if exits is None else story.exit(A, exits, status)
 
 
-def stops(story: Story, patience: float = 1.0) -> Judgement:
-    return judged("3a.sigterm-while-waiting", story, patience=patience)
+def unreachable(*, alive: bool = True, signal: bool = True, exits: float | None = 1.25) -> Story:
+    """Without a database; SIGTERM comes at 1, and the scenario waits until 9."""
+    story = Story().start(A).log(A, 0.1, "started").note("tried", 0.9, alive=alive)
+    if signal:
+        story.signal(A, "SIGTERM", 1.0).note("waited", 9.0)
+    return story if exits is None else story.exit(A, exits, 1)
+
+
+def stops(
+    story: Story, patience: float = 1.0, without: Story | None = None, busy: Story | None = None
+) -> Judgement:
+    histories = (story, without or unreachable(), busy or once())
+    return judged("3a.sigterm-while-waiting", *histories, patience=patience)
 
 
 def test_a_waiting_worker_that_is_soon_gone_passes() -> None:
@@ -89,6 +100,81 @@ def test_a_wait_that_was_not_interrupted_or_not_watched_to_its_end_says_nothing(
         stops(story)
 
 
+def test_a_worker_that_ends_after_sigterm_without_a_database_passes_whenever_and_however() -> None:
+    assert stops(waiting(1.125), without=unreachable(exits=8.9)).verdict is PASS
+    killed = unreachable(exits=None).exit(A, 1.01, -15)
+    assert stops(waiting(1.125), without=killed).observed == "gone after 0.12 s"
+
+
+def test_a_worker_that_tries_to_connect_and_does_not_hear_of_sigterm_fails_with_how_long_was_waited() -> None:
+    deaf = unreachable(exits=None)
+    for number in range(1, 6):
+        deaf.log(A, 1.0 + number, f"no database, try {number}")
+    judgement = stops(waiting(1.125), without=deaf)
+    assert (judgement.verdict, judgement.observed) == (FAIL, "still there 8 s after SIGTERM")
+    assert judgement.expected == "an end after SIGTERM, although the database cannot be reached"
+    assert "before each new try" in str(judgement.hint)
+    assert told(judgement) == [
+        (1.0, "SIGTERM sent"),
+        *[(1.0 + number, f"log: no database, try {number}") for number in range(2, 6)],
+    ]
+
+
+@pytest.mark.parametrize(("exits", "verdict"), [(9.49, PASS), (9.5, FAIL), (9.51, FAIL)])
+def test_an_end_that_the_grader_makes_is_none_of_the_workers(exits: float, verdict: Verdict) -> None:
+    story = unreachable(exits=exits).note("scenario-over", 9.5)
+    assert stops(waiting(1.125), without=story).verdict is verdict
+
+
+def test_a_worker_that_gave_up_by_itself_without_a_database_needs_no_signal() -> None:
+    gone_before = unreachable(alive=False, signal=False, exits=0.8)
+    assert stops(waiting(1.125), without=gone_before).verdict is PASS
+    gone_meanwhile = unreachable(signal=False, exits=0.95)
+    assert stops(waiting(1.125), without=gone_meanwhile).verdict is PASS
+
+
+@pytest.mark.parametrize(
+    ("without", "reason"),
+    [
+        (Story().start(A).signal(A, "SIGTERM", 1.0).note("waited", 9.0), "^the worker was not started$"),
+        (unreachable(signal=False, exits=None), "^the worker got no signal$"),
+        (unreachable(signal=False, exits=None).signal(A, "SIGTERM", 1.0), "^the scenario came to no end$"),
+    ],
+)
+def test_a_worker_that_was_not_seen_to_try_without_a_database_says_nothing(without: Story, reason: str) -> None:
+    with pytest.raises(NotObserved, match=reason):
+        stops(waiting(1.125), without=without)
+
+
+@pytest.mark.parametrize(("status", "observed"), [(1, "status 1"), (-15, "ended by signal 15")])
+def test_a_wait_that_ends_with_another_status_than_work_does_fails(status: int, observed: str) -> None:
+    judgement = stops(waiting(1.125, status))
+    assert (judgement.verdict, judgement.observed) == (FAIL, observed)
+    assert judgement.expected == "exit status 0, as after a signal at work"
+    assert "handled while the worker waits as well" in str(judgement.hint)
+    assert told(judgement)[0] == (1.0, "SIGTERM sent")
+    assert told(judgement)[1][0] == 1.125
+
+
+@pytest.mark.parametrize("busy", [(-15,), (1,), ()])
+def test_a_status_that_is_wrong_after_every_signal_is_another_checks_matter(busy: tuple[int, ...]) -> None:
+    story = at_work()
+    for status in busy:
+        story.exit(A, 2.1, status)
+    assert stops(waiting(1.125, -15), busy=story).verdict is PASS
+
+
+def test_a_worker_that_ends_late_is_late_whatever_its_status_is() -> None:
+    assert stops(waiting(3.75, 1)).observed == "gone after 2.8 s"
+    assert stops(waiting(1.125, 1), without=unreachable(exits=None)).observed == "status 1"
+
+
+def test_a_wait_that_is_not_interrupted_is_told_before_what_happens_without_a_database() -> None:
+    late = stops(waiting(3.75), without=unreachable(exits=None))
+    assert late.observed == "gone after 2.8 s"
+    assert stops(waiting(3.75), without=Story()).verdict is FAIL
+
+
 # ---------------------------------------------------------------- 3a.sigint
 
 
@@ -103,7 +189,7 @@ def finished() -> Story:
 
 
 def sigint(story: Story) -> Judgement:
-    return judged("3a.sigint", story)
+    return judged("3a.sigint", story, undisturbed(0.4))
 
 
 def test_a_worker_that_finishes_after_sigint_passes() -> None:
@@ -271,7 +357,7 @@ def test_a_worker_that_outlives_sigint_went_on_only_if_a_claim_began_since(began
 
 def test_a_worker_that_got_another_signal_than_sigterm_says_nothing_of_it() -> None:
     with pytest.raises(NotObserved, match="^the worker never had a task in hand$"):
-        judged("3a.sigterm-finishes-task", finished())
+        judged("3a.sigterm-finishes-task", finished(), done_twice(), undisturbed(0.4))
 
 
 # ---------------------------------------------------------------- 3a.sigterm-takes-no-more
@@ -523,7 +609,7 @@ def done_twice() -> Story:
 
 
 def clean(first: Story | None = None, second: Story | None = None) -> Judgement:
-    return judged("3a.clean-exit", first or once(), second or done_twice())
+    return judged("3a.clean-exit", first or once(), second or done_twice(), undisturbed(0.4))
 
 
 def connection(story: Story, service: str, number: int, by: By | None, *, ready: bool = True) -> Story:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from grader.checkpoints.worker import BAD_SETTINGS
+from grader.checkpoints.starting import BAD_SETTINGS
 from grader.history.events import ConnectionOpened, Stalled, UsageSampled, WaitTimedOut
 from grader.history.recorder import PASSWORD_MARK
 from grader.judgement import Judgement, NotObserved
@@ -67,6 +67,14 @@ def refusing(
             story.exit(service, 0.9, 1)
         elif status is not None:
             story.exit(service, 0.9, status)
+    return story if "plain" in other else plain(story, POLL)
+
+
+def plain(story: Story, *sends: str) -> Story:
+    """A worker that is told where its database is, and nothing else, sends these statements."""
+    story.start("worker-plain")
+    for number, sql in enumerate(sends):
+        story.step("worker-plain", 0.5 + number / 10, sql)
     return story
 
 
@@ -162,6 +170,50 @@ def test_of_a_worker_that_goes_on_running_only_its_lines_are_shown() -> None:
     assert told(starts(second=refusing("poll-word", lines=("hello",)))) == [(0.3, "log: hello")]
 
 
+def test_a_worker_with_nothing_but_defaults_that_polls_passes_whatever_comes_then() -> None:
+    assert starts(second=plain(refusing("plain"), "SET TIME ZONE 'UTC'", POLL)).verdict is PASS
+    assert starts(second=plain(refusing("plain"), POLL).exit("worker-plain", 0.9, 1)).verdict is PASS
+
+
+@pytest.mark.parametrize(
+    ("status", "observed"), [(None, "no poll"), (3, "it ended, status 3"), (-6, "it ended, ended by signal 6")]
+)
+def test_a_worker_that_does_not_poll_with_its_defaults_fails_and_spoils_nothing(
+    status: int | None, observed: str
+) -> None:
+    story = plain(refusing("plain"), "SET TIME ZONE 'UTC'", "BEGIN")
+    for letter in "abcdefgh":
+        story.log("worker-plain", 0.7, f"line {letter}")
+    judgement = starts(second=story if status is None else story.exit("worker-plain", 0.9, status))
+    assert (judgement.verdict, judgement.observed) == (FAIL, observed)
+    assert judgement.expected == (
+        "with DATABASE_URL and LOG_LEVEL=debug it polls: WORKER_ID, WORKER_POLL_INTERVAL, WORKER_TASK_DURATION, "
+        "WORKER_STUCK_TIMEOUT have defaults"
+    )
+    assert "levels are debug, info, warning and error" in str(judgement.hint)
+    assert [line.text for line in judgement.evidence if line.text.startswith("log")] == [
+        f"log: line {letter}" for letter in "cdefgh"
+    ]
+    assert len(judgement.evidence) == (6 if status is None else 7)
+    assert judgement.spoils == frozenset()
+
+
+def test_what_the_workers_with_bad_settings_send_is_no_poll_with_defaults() -> None:
+    story = plain(refusing("plain"))
+    for service in ("worker-no-url", A):
+        story.step(service, 0.5, POLL)
+    assert starts(second=story).observed == "no poll"
+
+
+def test_a_worker_with_nothing_but_defaults_that_was_not_started_says_nothing() -> None:
+    with pytest.raises(NotObserved, match="^worker-plain was not started$"):
+        starts(second=refusing("plain"))
+
+
+def test_a_bad_setting_that_is_accepted_is_told_before_defaults_that_are_missing() -> None:
+    assert starts(second=plain(refusing("plain", "stuck-zero"))).observed == "it went on running"
+
+
 # ---------------------------------------------------------------- 3a.database-down
 
 
@@ -185,8 +237,8 @@ def used(story: Story, cpu_s: float) -> Story:
     )
 
 
-def copes(first: Story, second: Story | None = None) -> Judgement:
-    return judged("3a.database-down", first, second or usual())
+def copes(first: Story, second: Story | None = None, third: Story | None = None) -> Judgement:
+    return judged("3a.database-down", first, second or usual(), third or refusing())
 
 
 def test_a_worker_that_tries_again_until_the_database_is_back_passes() -> None:
@@ -210,6 +262,14 @@ def test_a_password_in_the_log_is_what_matters_whenever_it_is_written(at: float)
     assert judgement.expected == "no password in the log"
     assert "Log what failed, not the URL" in str(judgement.hint)
     assert told(judgement) == [(at, f"log: cannot reach postgresql://me:{PASSWORD_MARK}@host/lab")]
+
+
+def test_a_password_in_the_log_of_a_worker_that_logs_as_much_as_it_can_is_one_as_well() -> None:
+    text = f"connecting to postgresql://me:{PASSWORD_MARK}@host/lab"
+    judgement = copes(gone("no database"), third=refusing().log("worker-plain", 0.7, text))
+    assert (judgement.verdict, judgement.observed) == (FAIL, "the database password was logged")
+    assert told(judgement) == [(0.7, f"log: {text}")]
+    assert copes(gone("no database"), third=refusing().log("worker-no-url", 0.7, text)).verdict is PASS
 
 
 @pytest.mark.parametrize("at", [3.0, 3.2])

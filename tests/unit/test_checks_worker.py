@@ -192,6 +192,21 @@ def test_work_takes_as_long_as_it_is_told_to(
     assert judged("3a.work-is-done", work(0.05, *short), work(0.9, *long)).verdict is verdict
 
 
+@pytest.mark.parametrize(
+    ("none", "verdict"), [((0.0,), PASS), ((0.02, 1.0), PASS), ((0.6875,), PASS), ((0.75, 0.8), FAIL)]
+)
+def test_work_may_take_no_time_when_it_is_told_to(none: tuple[float, ...], verdict: Verdict) -> None:
+    result = judged("3a.work-is-done", work(0.0, *none), work(0.9, 0.9))
+    assert result.verdict is verdict
+    if verdict is FAIL:
+        assert (result.expected, result.observed) == ("0 s between claim and completion", "task 0: 0.75 s")
+
+
+def test_work_of_no_time_says_nothing_of_longer_work() -> None:
+    assert judged("3a.work-is-done", work(0.0, 0.0), work(0.9, 0.0)).verdict is FAIL
+    assert judged("3a.work-is-done", work(0.0, 0.0), work(0.9)).verdict is INCONCLUSIVE
+
+
 # ---------------------------------------------------------------- 3a.failed-work
 
 
@@ -241,7 +256,7 @@ def with_database() -> History:
 
 
 def down(*lines: str) -> CheckResult:
-    return judged("3a.database-down", without_database(*lines).history(), with_database())
+    return judged("3a.database-down", without_database(*lines).history(), with_database(), Story().history())
 
 
 def test_a_line_that_comes_only_without_a_database_says_so() -> None:
@@ -257,7 +272,8 @@ def test_lines_that_come_with_a_database_as_well_say_nothing_of_its_absence(line
 
 def test_a_worker_that_does_not_poll_with_a_database_either_cannot_be_judged_without_one() -> None:
     gone = without_database("cannot connect").history()
-    assert judged("3a.database-down", gone, Story().start(A).history()).verdict is INCONCLUSIVE
+    histories = (gone, Story().start(A).history(), Story().history())
+    assert judged("3a.database-down", *histories).verdict is INCONCLUSIVE
 
 
 # ---------------------------------------------------------------- 3a.log-lifecycle

@@ -1,0 +1,112 @@
+"""Exercise 3a, part 3: the other signal, and what a clean end is."""
+
+from __future__ import annotations
+
+import signal
+
+from grader.checkpoints.evidence import ended, life, list_of, said, sent
+from grader.checkpoints.polling import cut_short, does_the_work, idle_quarter
+from grader.checkpoints.shutdown import ended_early, finishes, second_signal, sigterm_mid_task, sigterms
+from grader.checkpoints.starting import LAB, A
+from grader.checkpoints.worker import processes
+from grader.declare import check, scenario
+from grader.history.events import ChildrenLeft
+from grader.history.timeline import History
+from grader.judgement import Judgement, broken, holds, need
+from grader.lab import Lab
+
+
+@scenario(timeout=10, seconds=2)
+def sigint_mid_task(lab: Lab) -> None:
+    """Two tasks wait; the worker gets SIGINT while it works on one of them."""
+    worker = lab.start_worker(poll=0.2, duration=0.6)
+    tasks = lab.insert_tasks(2)
+    lab.wait_for_any({task.id: worker.works_on(task) for task in tasks})
+    lab.stop(worker, signal.SIGINT)
+
+
+@check(
+    "3a.sigint",
+    points=2,
+    on=(sigint_mid_task, idle_quarter),
+    after=processes,
+    explained_by=does_the_work,
+    hint="Install the same handler for SIGINT; else Python raises KeyboardInterrupt in the middle of the work.",
+    read=f"{LAB}#two-kinds-of-signal",
+)
+def treats_sigint_alike(history: History, usual: History) -> Judgement:
+    """SIGINT does the same as SIGTERM, without a traceback.
+
+    Ctrl-C is how a person stops a worker. Python turns it into an exception at any line at all, between claim and
+    completion too.
+    """
+    signal_ = need(history.signal("SIGINT"), "the worker never had a task in hand")
+    traces = [n for n in history.log(A) if n.at >= signal_.at and "Traceback (most recent call last)" in n.text]
+    result = finishes(history, signal_, usual)
+    if traces and result.expected is None:
+        return broken(
+            sent(signal_),
+            *[said(n) for n in history.log(A) if n.at >= traces[0].at][-4:],
+            expected="an orderly end",
+            observed="a traceback",
+        )
+    return result
+
+
+@check(
+    "3a.clean-exit",
+    points=2,
+    on=(sigterm_mid_task, second_signal, idle_quarter),
+    after=processes,
+    explained_by=does_the_work,
+    hint="Close the connections before you exit, start no process that outlives you, and let a second signal "
+    "change nothing while a task is in hand.",
+    read=f"{LAB}#a-clean-exit",
+)
+def exits_cleanly(history: History, twice: History, usual: History) -> Judgement:
+    """Connections end with a Terminate message, no child process is left, a second signal loses no task.
+
+    What a worker leaves behind outlives it: connections count against the server's limit until it notices, child
+    processes go on working, and an impatient second signal must not undo a patient first one.
+    """
+    signal_ = need(history.signal("SIGTERM"), "the worker never had a task in hand")
+    exit_ = history.exited(A)
+    if exit_ is None:
+        need(history.gave_up, "the scenario came to no end")
+        return broken(sent(signal_), expected="an exit after SIGTERM", observed="still running")
+    children = [c for h in (history, twice) for c in h.of(ChildrenLeft) if c.service == A]
+    if children:
+        return broken(
+            expected="no process left behind",
+            observed=f"still alive: {list_of(children[0].commands)}",
+            hint="If the command is a shell script, let it exec the worker.",
+        )
+    torn = [c for c in history.connections if c.service == A and c.ready and c.closed_by != "terminate"]
+    if torn:
+        return broken(
+            ended(exit_),
+            expected="every connection closed with a Terminate message",
+            observed=f"{len(torn)} connection{'s' * (len(torn) > 1)} just dropped",
+            hint="Call close() on the connection (or leave its with block) before the process ends.",
+        )
+    signals = sigterms(twice)
+    exit_again = twice.exited(A)
+    stories = [s for s in twice.stories.values() if s.claims]
+    # One that drops its task at the first signal, or its work, can be gone before there is a second one.
+    dropped = any(s.status != "completed" or cut_short(twice, s, usual) for s in stories)
+    is_gone = bool(signals) and exit_again is not None and dropped
+    need(len(signals) > 1 or is_gone or None, "the second signal was not sent")
+    stuck = [s for s in stories if s.status == "processing"]
+    if exit_again is None or stuck:
+        return broken(
+            sent(signals[:2][-1]),
+            *[e for s in stories for e in life(s)],
+            expected="the task in hand is completed (or free again) and the worker gone",
+            observed="still running" if exit_again is None else f"task {stuck[0].task} left processing",
+        )
+    if len(signals) > 1:
+        after_it = [s for s in stories if s.completions and s.completions[0].at > signals[1].at]
+        if problem := ended_early(twice, signals[1], after_it, usual):
+            return problem
+    second = "a second SIGTERM lost nothing" if len(signals) > 1 else "gone before a second SIGTERM"
+    return holds(f"Terminate on every connection, no child left, {second}", ended(exit_))

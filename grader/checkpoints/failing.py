@@ -1,0 +1,141 @@
+"""Exercise 3a: work that fails."""
+
+from __future__ import annotations
+
+from grader.checkpoints.evidence import (
+    ended,
+    life,
+    list_of,
+    said,
+)
+from grader.checkpoints.starting import LAB, A
+from grader.checkpoints.worker import processes
+from grader.declare import check, scenario
+from grader.history.tasks import Story
+from grader.history.timeline import History
+from grader.judgement import Judgement, broken, holds, need
+from grader.lab import Lab
+
+SHORT_WORK, LONGER_WORK = 0.1, 0.5
+"""WORKER_TASK_DURATION of work that fails, in seconds: what it takes more the second time tells how often it is tried."""
+
+
+@scenario(timeout=12, seconds=3)
+def failing_work(lab: Lab) -> None:
+    """The work of the oldest task fails; two more wait behind it. Much later the worker still finds nothing to do."""
+    worker = lab.start_worker(poll=0.2, duration=SHORT_WORK, stuck=SOON)
+    [bad] = lab.insert_tasks(1, fail=True)
+    good = [*lab.insert_tasks(1), *lab.insert_tasks(1, fail=False)]
+    lab.note("failing", task=bad.id)
+    lab.wait_until(lab.has_status(*good))
+    lab.wait_until(lab.has_status(bad, status="failed"))
+    lab.database.age([bad.id, *(task.id for task in good)], MUCH_LATER)
+    lab.note("aged", seconds=MUCH_LATER)
+    lab.wait_until(worker.has_looked(2))
+
+
+@scenario(timeout=12, seconds=2)
+def failing_longer_work(lab: Lab) -> None:
+    """The work of a task fails, and takes longer to do so."""
+    lab.start_worker(poll=0.2, duration=LONGER_WORK)
+    [bad] = lab.insert_tasks(1, fail=True)
+    lab.note("failing", task=bad.id)
+    lab.wait_until(lab.has_status(bad, status="failed"))
+
+
+SOON, MUCH_LATER = 600.0, 3600.0
+"""Seconds: a timeout that does not come to pass while a scenario runs, and what tasks are aged by, beyond it."""
+
+MOST_ATTEMPTS = 5
+"""Of work that fails."""
+
+CLEARLY_MORE = 2.5
+"""Attempts by which a count that was measured by time has to be off, before it counts."""
+
+
+@check(
+    "3a.failed-work",
+    points=4,
+    on=(failing_work, failing_longer_work),
+    after=processes,
+    hint="Catch the exception of the work, roll back what is open, write 'failed', and go on with the next task.",
+    read=f"{LAB}#failing-work",
+)
+def survives_failed_work(history: History, longer: History) -> Judgement:
+    """Work that fails ends as failed after five attempts at most, for good; the tasks behind it complete.
+
+    Some tasks cannot be done, ever. One of them must not stop the tasks behind it, be tried for all time, or look
+    as if it had been done.
+    """
+    moment = need(history.moment("failing"), "the tasks were not inserted")
+    story = history.story(moment.detail["task"])
+    if not story.claims:
+        need(None, "the failing task was never claimed")
+    exit_ = history.exited(A)
+    behind = [history.story(task) for task in history.inserted if task != story.task]
+    left = [s.task for s in behind if s.status != "completed"]
+    attempts = max(len(story.claims), len(story.failures))
+    if problem := _taken_up_again(history):
+        return problem
+    if exit_ is not None:
+        return broken(
+            *life(story),
+            ended(exit_),
+            *[said(line) for line in history.log(A)[-3:]],
+            expected="the worker lives",
+            observed="it ended",
+        )
+    if story.completions or story.status != "failed" or attempts > MOST_ATTEMPTS:
+        return broken(
+            *life(story),
+            expected="failed, after five attempts at most",
+            observed=f"{story.status} after {attempts} attempts",
+        )
+    if left:
+        return broken(*life(story), expected="the tasks behind it complete", observed=f"left: {list_of(left)}")
+    if problem := _tried_in_a_row(story, longer):
+        return problem
+    return holds(f"failed after {attempts} attempt{'s' * (attempts > 1)}, then the others", *life(story))
+
+
+def _taken_up_again(history: History) -> Judgement | None:
+    """A task that was done, or had failed, and that the worker moved once more when the timeout had passed for it."""
+    aged = history.moment("aged")
+    if aged is None:
+        return None
+    moves = [c for s in history.stories.values() for c in s.changes if c.at > aged.at and c.status_moved]
+    if not moves:
+        return None
+    story = history.story(moves[0].row.task)
+    return broken(
+        *life(story),
+        expected="a task that is completed, or has failed, stays so",
+        observed=f"task {story.task} was {moves[0].before('status')}, and {moves[0].after('status')} when it was "
+        f"{aged.detail['seconds']:.0f} s old, with a timeout of {SOON:.0f} s",
+        hint="Only tasks in processing can be abandoned: recovery has to ask for that status.",
+    )
+
+
+def _tried_in_a_row(short: Story, longer: History) -> Judgement | None:
+    """Attempts that the table does not show: each takes so much more time as the work does. Pauses take the same."""
+    moment = need(longer.moment("failing"), "the tasks were not inserted")
+    story = longer.story(moment.detail["task"])
+    if story.status != "failed":
+        return broken(*life(story), expected="failed, after five attempts at most", observed=f"{story.status}")
+    stalls = longer.stalled_between(story.changes[0].at, story.changes[-1].at)
+    more = _time_in_hand(story) - _time_in_hand(short) - stalls
+    attempts = more / (LONGER_WORK - SHORT_WORK)
+    if attempts <= MOST_ATTEMPTS + CLEARLY_MORE:
+        return None
+    return broken(
+        *life(story),
+        expected="failed, after five attempts at most",
+        observed=f"work of {LONGER_WORK:g} s took {_time_in_hand(story):.1f} s to fail, work of {SHORT_WORK:g} s "
+        f"{_time_in_hand(short):.1f} s: it was tried about {attempts:.0f} times in a row",
+    )
+
+
+def _time_in_hand(story: Story) -> float:
+    """The seconds between each claim and the end of its attempt, in all."""
+    ends = [c.at for c in story.failures]
+    return sum(min((end for end in ends if end > claim.at), default=claim.at) - claim.at for claim in story.claims)
