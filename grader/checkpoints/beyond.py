@@ -141,15 +141,25 @@ def sleeper_changes_nothing(history: History) -> Judgement:
         return results[0]
     need(history.moment("slept-enough"), "the scenario came to no end")
     was_taken = any(woken.detail["taken_over"] for woken in history.moments("woken"))
-    if was_taken and len(results) < len(_WHEN):
+    if was_taken and len(results) < SLEEPS:
         need(None, "the statement that would complete the second task was not seen to come")
     return holds(
-        "; ".join(f"{when}: {result.observed}" for when, result in zip(_WHEN, results, strict=False)),
+        "; ".join(
+            f"{_when(stopped)}: {result.observed}"
+            for stopped, result in zip(history.moments("stopped"), results, strict=True)
+        ),
         *[line for result in results for line in result.evidence],
     )
 
 
-_WHEN = ("stopped at work", "as it was about to complete a task", "at work that fails")
+SLEEPS = 3
+"""How often a worker is stopped whose tasks can be taken over."""
+
+
+def _when(stopped: Moment) -> str:
+    if stopped.detail["fails"]:
+        return "at work that fails"
+    return "stopped at work" if stopped.detail["sql"] is None else "as it was about to complete a task"
 
 
 def _after_sleep(history: History, stopped: Moment) -> Judgement:
@@ -172,7 +182,7 @@ def _after_sleep(history: History, stopped: Moment) -> Judgement:
     if not taken_over:
         if takeover:
             need(None, "the task was taken over only when the sleeper was awake again")
-        if len(ends) == 1:
+        if len(ends) == 1 or (ends and stopped.detail["fails"] and {c.service for c in ends} == {service}):
             end = "failed" if stopped.detail["fails"] else "completed"
             return holds(f"no takeover was possible while the sleeper lived; {end} once after it woke", *proof)
         need(None, "nobody took the task over")

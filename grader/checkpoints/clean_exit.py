@@ -93,8 +93,9 @@ def exits_cleanly(history: History, twice: History, usual: History) -> Judgement
     exit_again = twice.exited(A)
     stories = [s for s in twice.stories.values() if s.claims]
     # One that drops its task at the first signal, or its work, can be gone before there is a second one.
-    dropped = any(s.status != "completed" or cut_short(twice, s, usual) for s in stories)
-    is_gone = bool(signals) and exit_again is not None and dropped
+    dropped = [s for s in stories if s.status != "completed" or cut_short(twice, s, usual)]
+    at_signal = [s for s in dropped if signals and not any(c.at <= signals[0].at for c in s.completions)]
+    is_gone = exit_again is not None and bool(at_signal)
     need(len(signals) > 1 or is_gone or None, "the second signal was not sent")
     stuck = [s for s in stories if s.status == "processing"]
     if exit_again is None or stuck:

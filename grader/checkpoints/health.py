@@ -95,11 +95,12 @@ def health_tells_the_truth(history: History) -> Judgement:
     asks = need(history.moment("asks-for-tasks"), "no task was asked for with the database back")
     over = need(history.moment("asked-for-tasks"), "no task was asked for with the database back")
     tried = [e for e in history.exchanges("GET", "/tasks") if asks.at <= e.at < over.at]
+    need(tried or None, "no task was asked for with the database back")
     if not any(e.status == 200 for e in tried):
         return broken(
             *[asked(e) for e in tried[-3:]],
             expected="with the database back, GET /tasks answers 200 again",
-            observed=f"{seen_of(tried[-1])}, {len(tried)} times in {over.at - asks.at:.1f} s",
+            observed=f"{seen_of(tried[-1])}, {len(tried)} time{'s' * (len(tried) != 1)} in {over.at - asks.at:.1f} s",
             hint="A connection that was lost has to be replaced: by a pool that looks, or by connecting anew.",
         )
     return holds("200, 200 behind a slow query, 503, 200 again, and 503 when nothing answers")

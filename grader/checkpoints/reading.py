@@ -54,16 +54,17 @@ def reads(history: History, many: History) -> Judgement:
 def _problem_after_many(history: History) -> Judgement | None:
     """What is wrong after many requests for a task that is not there; each is one like the others."""
     moment = need(history.moment("asks-in-vain"), "the unknown task was asked for but once")
-    need(history.moment("asked-in-vain"), "the scenario came to no end")
-    asked_for = [e for e in history.exchanges("GET") if e.at >= moment.at]
+    over = need(history.moment("asked-in-vain"), "the scenario came to no end")
+    asked_for = [e for e in history.exchanges("GET") if moment.at <= e.at < over.at]
+    need(len(asked_for) > 1 or None, "the unknown task was not asked for")
     *in_vain, last = asked_for
     wrong = [e for e in in_vain if e.status != 404]
     if wrong or last.status != 200:
-        problem = wrong[0] if wrong else last
+        problem, before = wrong[0] if wrong else last, len(in_vain) - len(wrong)
         return broken(
             asked(problem),
-            expected=f"{'404' if wrong else '200'}, also after {len(in_vain) - len(wrong)} requests for a task that is "
-            "not there",
+            expected=f"{'404' if wrong else '200'}, also after {before} request{'s' * (before != 1)} for a task that "
+            "is not there",
             observed=seen_of(problem),
             hint="Does a request that ends with 404 give its database connection back? Let a with block do it.",
         )

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from functools import partial
 
 from grader.checkpoints.evidence import life, moved
-from grader.checkpoints.polling import does_the_work
+from grader.checkpoints.polling import SHORTEST_SHARE, does_the_work
 from grader.checkpoints.races import shares_the_work
 from grader.checkpoints.starting import LAB
 from grader.checkpoints.worker import processes
 from grader.declare import check, scenario
 from grader.history.events import Moment
+from grader.history.tasks import Change, Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need, together
 from grader.lab import Lab, Task, Worker, any_of
@@ -153,8 +154,8 @@ def _recovered(history: History, work: float, hint: str | None = None) -> Judgem
     if story.completions[0].service == victim:
         need(None, "the task was completed before the worker died")
     sign = need(sign, "the victim never touched the task")
-    claims = [claim for claim in story.claims if claim.at > sign and claim.service != victim]
-    if not claims:
+    freed = _taken_anew(story, sign, victim, work)
+    if freed is None:
         return broken(
             *proof,
             expected=f"{killed.detail['other']} claims the task anew, works on it, and completes it",
@@ -162,12 +163,6 @@ def _recovered(history: History, work: float, hint: str | None = None) -> Judgem
             "nobody had claimed it again: its work was never done",
             hint="Complete the one task that was worked on, by its id.",
         )
-    anew = [claim.change for claim in claims]
-    freed = next(
-        c
-        for c in story.changes
-        if c.at > sign and c.service not in (victim, None) and (c.status_moved or c in anew)
-    )
     if freed.at - due > POLL + work + 1.0 * history.patience + history.stalled_between(killed.at, freed.at):
         return broken(
             *proof,
@@ -176,6 +171,19 @@ def _recovered(history: History, work: float, hint: str | None = None) -> Judgem
             hint="Look for stuck tasks on every round, also while a backlog waits.",
         )
     return holds(f"freed {freed.at - sign:.1f} s after its last sign of life, then completed", *proof)
+
+
+def _taken_anew(story: Story, sign: float, victim: str, work: float) -> Change | None:
+    """The change by which a completed task came into other hands after its owner's last sign of life.
+
+    It went back to pending; or straight to the one that completed it, long enough before that for the work. An update
+    that only shows that somebody of this name lives is neither.
+    """
+    others = [c for c in story.changes if c.at > sign and c.service not in (victim, None)]
+    first = next(c for c in others if c.status_moved)
+    if first.after("status") != "completed":
+        return first if any(claim.at >= first.at for claim in story.claims) else None
+    return others[0] if first.at - others[0].at >= SHORTEST_SHARE * work else None
 
 
 @scenario(timeout=10, seconds=3)

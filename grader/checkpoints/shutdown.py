@@ -122,7 +122,8 @@ def finishes_the_task_in_hand(history: History, twice: History, usual: History) 
     result = finishes(history, need(history.signal("SIGTERM"), "the worker never had a task in hand"), usual)
     signals = sigterms(twice)
     if result.expected is None and len(signals) > 1:
-        before = [s for s in twice.stories.values() if s.completions and s.completions[0].at <= signals[1].at]
+        first, second = (signal_.at for signal_ in signals[:2])
+        before = [s for s in twice.stories.values() if s.completions and first < s.completions[0].at <= second]
         return ended_early(twice, signals[0], before, usual) or result
     return result
 

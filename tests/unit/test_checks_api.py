@@ -241,7 +241,7 @@ def test_a_task_that_is_there_after_many_that_are_not_is_read() -> None:
     ("story", "expected", "observed", "at"),
     [
         (in_vain(404, 404, 500), "404, also after 2 requests", "status 500", 1.2),
-        (in_vain(404, None), "404, also after 1 requests", "ReadTimeout", 1.1),
+        (in_vain(404, None), "404, also after 1 request", "ReadTimeout", 1.1),
         (in_vain(404, 404, 404, 500, there=500), "404, also after 3 requests", "status 500", 1.3),
         (in_vain(200), "404, also after 0 requests", "status 200", 1.0),
         (in_vain(there=500), "200, also after 4 requests", "status 500", 2.0),
@@ -262,6 +262,16 @@ def test_a_request_that_is_not_answered_like_those_before_it_fails_with_how_many
 def test_what_one_request_shows_is_told_before_many() -> None:
     result = judged("2.read", answering_bad_ids(500, BAD_IDS[0]), in_vain(there=500).history())
     assert result.expected == "400, 404 or 422 for an id that is none"
+
+
+def test_what_is_asked_after_the_last_of_many_is_none_of_them() -> None:
+    assert judged("2.read", RIGHT, in_vain().ask("GET", "/health", 2.6, 500).history()).verdict is PASS
+
+
+def test_many_requests_that_were_not_sent_say_nothing() -> None:
+    story = Story().start("api").note("asks-in-vain", 1.0, task="1").ask("GET", "/tasks/1", 2.0, 200, {"id": 1})
+    result = judged("2.read", RIGHT, story.note("asked-in-vain", 2.5).history())
+    assert (result.verdict, "was not asked for" in str(result.reason)) == (Verdict.INCONCLUSIVE, True)
 
 
 @pytest.mark.parametrize(

@@ -246,3 +246,12 @@ def test_a_task_that_is_lost_is_told_before_work_that_was_cut_short() -> None:
     story = at_work().insert("2", 0.6).claim("2", 1.1, A).signal(A, "SIGTERM", FIRST).signal(A, "SIGTERM", SECOND)
     judgement = clean(second=story.complete("1", 2.75, A).exit(A, 3.0))
     assert judgement.observed == "task 2 left processing"
+
+
+def test_a_task_that_was_completed_before_the_first_signal_is_no_matter_of_any_signal() -> None:
+    assert finishes(second=twice(1.4)).verdict is Verdict.PASS
+
+
+def test_a_worker_that_had_completed_its_task_before_the_first_signal_dropped_nothing_at_it() -> None:
+    with pytest.raises(NotObserved, match="^the second signal was not sent$"):
+        clean(second=once(1.4))

@@ -147,9 +147,14 @@ def test_only_an_answer_to_what_was_asked_meanwhile_counts(at: float, verdict: V
     assert judged(story.ask("GET", "/tasks", at, 200, [])).verdict is verdict
 
 
+def test_tasks_that_were_not_asked_for_say_nothing() -> None:
+    with pytest.raises(NotObserved, match="^no task was asked for with the database back$"):
+        judged(lists(_asking()))
+
+
 @pytest.mark.parametrize("status", [201, 204, 404])
 def test_another_answer_than_200_shows_no_tasks(status: int) -> None:
-    assert judged(lists(_asking(), status)).observed == f"status {status}, 1 times in 3.0 s"
+    assert judged(lists(_asking(), status)).observed == f"status {status}, 1 time in 3.0 s"
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/tasks"), ("GET", "/tasks/1"), ("GET", "/health")])

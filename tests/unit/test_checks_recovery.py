@@ -218,6 +218,21 @@ def test_a_task_that_is_completed_and_was_never_claimed_again_was_never_worked_o
     )
 
 
+def test_a_sign_of_life_from_the_successor_frees_nothing() -> None:
+    story = restarted().update("1", 2.0, AGAIN, description="seen").update("1", 9.0, AGAIN, status="pending")
+    judgement = recovers(second=story.claim("1", 9.1, AGAIN, "id-of-worker-A").complete("1", 10.2, AGAIN))
+    assert (judgement.verdict, judgement.observed) == (Verdict.FAIL, "after 7.9 s")
+
+
+@pytest.mark.parametrize(("completed", "verdict"), [(3.94, Verdict.FAIL), (3.96, Verdict.PASS)])
+def test_a_task_that_goes_straight_to_the_successor_is_worked_on_before_it_is_completed(
+    completed: float, verdict: Verdict
+) -> None:
+    judgement = recovers(second=restarted().update("1", 3.0, AGAIN).complete("1", completed, AGAIN))
+    assert judgement.verdict is verdict
+    assert verdict is Verdict.PASS or "its work was never done" in str(judgement.observed)
+
+
 @pytest.mark.parametrize("status", [0, 1])
 def test_a_successor_that_had_ended_before_the_task_was_due_could_not_be_seen_to_free_it(status: int) -> None:
     with pytest.raises(NotObserved, match="^worker-A-again had ended by itself before the task was due$"):

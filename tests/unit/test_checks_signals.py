@@ -129,6 +129,7 @@ def test_an_end_that_the_grader_makes_is_none_of_the_workers(exits: float, verdi
 def test_a_worker_that_gave_up_by_itself_without_a_database_needs_no_signal() -> None:
     gone_before = unreachable(alive=False, signal=False, exits=0.8)
     assert stops(waiting(1.125), without=gone_before).verdict is PASS
+    assert stops(waiting(1.125), without=unreachable(alive=False, signal=False, exits=None)).verdict is PASS
     gone_meanwhile = unreachable(signal=False, exits=0.95)
     assert stops(waiting(1.125), without=gone_meanwhile).verdict is PASS
 
