@@ -12,7 +12,7 @@ from grader.checkpoints.polling import does_the_work
 from grader.checkpoints.races import shares_the_work
 from grader.checkpoints.recovery import POLL, recovers_what_a_killed_worker_left
 from grader.checkpoints.shutdown import finishes_the_task_in_hand
-from grader.checkpoints.starting import BUSY_SHARE, LAB, A
+from grader.checkpoints.starting import BUSY_SHARE, LAB, A, no_database, tells_the_password
 from grader.checkpoints.worker import processes
 from grader.declare import check, scenario
 from grader.history.board import Board
@@ -259,19 +259,22 @@ def database_restarts(lab: Lab) -> None:
 @check(
     "x.database-restart",
     points=2,
-    on=database_restarts,
+    on=(database_restarts, no_database),
     after=processes,
     explained_by=does_the_work,
     hint="Catch the lost connection around every round of the loop, wait a moment, connect again, and go on.",
     read=f"{LAB}#database-restart",
 )
-def comes_through_a_restart(history: History) -> Judgement:
-    """The database goes away for a while, idle and mid-task: the worker comes through, and no task is lost.
+def comes_through_a_restart(history: History, without: History) -> Judgement:
+    """The database goes away for a while, idle and mid-task: the worker comes through, no task is lost, no password told.
 
     Databases are restarted for updates, and networks break. A worker that ends then needs somebody to start it
     again, everywhere at once.
     """
     gone = need(history.moment("database-gone"), "the worker never came to its first poll")
+    problem = tells_the_password(history.log(A))
+    if problem and not tells_the_password(without.log(A)):  # else another check has told of it
+        return problem
     exit_ = history.exited(A)
     after = [said(line) for line in history.log(A) if line.at > gone.at]
     if exit_ is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from grader.checkpoints.evidence import life, moved
@@ -109,7 +110,7 @@ def recovers_what_a_killed_worker_left(history: History, again: History) -> Judg
     Machines lose power and processes are killed for their memory, without a signal that could be handled. The
     task's row is all that is left, and somebody has to look at it.
     """
-    results = together((partial(_recovered, history, WORK), partial(_recovered, again, LONGER_WORK, _NO_NAME)))
+    results = together((partial(_recovered, history, WORK), partial(_recovered_by_its_successor, again)))
     if results[0].verdict is Verdict.FAIL:
         return results[0]
     return holds(
@@ -124,10 +125,20 @@ _NO_NAME = (
 )
 
 
+BY_ANOTHER = 5 / 7
+"""Share of the points for a task that another worker recovers, and a successor of the same name does not."""
+
+
+def _recovered_by_its_successor(history: History) -> Judgement:
+    judgement = _recovered(history, LONGER_WORK, _NO_NAME)
+    return replace(judgement, share=BY_ANOTHER) if judgement.verdict is Verdict.FAIL else judgement
+
+
 def _recovered(history: History, work: float, hint: str | None = None) -> Judgement:
     killed = need(history.moment("killed"), "no worker was killed while it worked")
     story = history.story(killed.detail["task"])
-    victim = killed.detail["victim"]
+    victim, other = killed.detail["victim"], killed.detail["other"]
+    who = other if other != AGAIN else f"{other}, which has the WORKER_ID of {victim},"
     if not any(c.service == victim for c in story.claims) and story.completions:
         # A transaction held through the work: the kill rolled it back, nothing was ever visible.
         return holds("the kill rolled the claim back, and another worker completed the task", *life(story))
@@ -141,13 +152,13 @@ def _recovered(history: History, work: float, hint: str | None = None) -> Judgem
     sign = story.last_sign_of_life(victim, killed.at + 1)
     due = max((sign or killed.at) + TIMEOUT, again.at if again is not None else 0.0)
     if not story.completions:
-        left = history.exited(killed.detail["other"])
+        left = history.exited(other)
         if left is not None and sign is not None and left.at < due:
             need(None, f"{left.service} had ended by itself before the task was due")
         waited = history.gave_up.seconds if history.gave_up else 0
         return broken(
             *proof,
-            expected=f"{killed.detail['other']} completes the task",
+            expected=f"{who} completes the task",
             observed=f"task {story.task} still {story.status} after {waited:.0f} s",
             hint=hint,
         )
@@ -158,7 +169,7 @@ def _recovered(history: History, work: float, hint: str | None = None) -> Judgem
     if freed is None:
         return broken(
             *proof,
-            expected=f"{killed.detail['other']} claims the task anew, works on it, and completes it",
+            expected=f"{who} claims the task anew, works on it, and completes it",
             observed=f"task {story.task} was completed {story.completions[0].at - killed.at:.1f} s after SIGKILL, and "
             "nobody had claimed it again: its work was never done",
             hint="Complete the one task that was worked on, by its id.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from grader.checkpoints.evidence import (
     ended,
     list_of,
@@ -10,7 +12,7 @@ from grader.checkpoints.evidence import (
 )
 from grader.checkpoints.lines import own_lines
 from grader.declare import check, scenario
-from grader.history.events import ConnectionOpened, ServiceExited, ServiceStarted
+from grader.history.events import ConnectionOpened, LogLine, ServiceExited, ServiceStarted
 from grader.history.recorder import PASSWORD_MARK
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
@@ -224,14 +226,8 @@ def copes_without_a_database(history: History, usual: History, plain: History) -
     back = history.moment("database-back")
     lines = [line for line in history.log(A) if back is None or line.at < back.at]
     # The one that was started with little logs as much as it can.
-    for line in (*history.log(A), *plain.log(PLAIN)):
-        if PASSWORD_MARK in line.text:
-            return broken(
-                said(line),
-                expected="no password in the log",
-                observed="the database password was logged",
-                hint="An exception's text may repeat the whole URL. Log what failed, not the URL.",
-            )
+    if problem := tells_the_password((*history.log(A), *plain.log(PLAIN))):
+        return problem
     if not own_lines(history, usual, A, back.at if back is not None else float("inf")):
         return broken(
             *[said(line) for line in lines[-4:]],
@@ -259,6 +255,19 @@ def copes_without_a_database(history: History, usual: History, plain: History) -
         )
     until = need(back, "it was gone, and how it ended was not seen").at
     return holds(f"{len(lines)} lines in {until - gone.at:.1f} s, then it connected", said(lines[0]))
+
+
+def tells_the_password(lines: Iterable[LogLine]) -> Judgement | None:
+    """What is wrong with a log that holds the password of the database."""
+    for line in lines:
+        if PASSWORD_MARK in line.text:
+            return broken(
+                said(line),
+                expected="no password in the log",
+                observed="the database password was logged",
+                hint="An exception's text may repeat the whole URL. Log what failed, not the URL.",
+            )
+    return None
 
 
 def _had_given_up(history: History, exit_: ServiceExited, back: float) -> bool:

@@ -144,7 +144,7 @@ def test_a_successor_may_take_the_task_under_its_name_without_giving_it_back_fir
 def test_a_task_that_waits_for_another_name_than_that_of_its_owner_fails_with_a_hint_of_its_own() -> None:
     judgement = recovers(second=gave_up(restarted()))
     assert (judgement.verdict, judgement.observed) == (Verdict.FAIL, "task 1 still processing after 7 s")
-    assert judgement.expected == "worker-A-again completes the task"
+    assert judgement.expected == "worker-A-again, which has the WORKER_ID of worker-A, completes the task"
     assert "A name does not say who lives" in str(judgement.hint)
     other = recovers(gave_up(killed()))
     assert (other.expected, other.hint) == ("worker-B completes the task", None)
@@ -214,8 +214,13 @@ def test_a_task_that_is_completed_and_was_never_claimed_again_was_never_worked_o
     freed_only = restarted().update("1", 3.0, AGAIN, status="pending").complete("1", 3.1, AGAIN)
     assert (
         recovers(second=freed_only).expected
-        == "worker-A-again claims the task anew, works on it, and completes it"
+        == "worker-A-again, which has the WORKER_ID of worker-A, claims the task anew, works on it, and completes it"
     )
+
+
+def test_where_only_the_successor_fails_most_of_the_points_are_reached() -> None:
+    stuck, again = gave_up(killed()), gave_up(restarted())
+    assert (recovers(second=again).share, recovers(stuck).share, recovers(stuck, again).share) == (5 / 7, 0.0, 0.0)
 
 
 def test_a_sign_of_life_from_the_successor_frees_nothing() -> None:
