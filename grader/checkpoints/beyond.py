@@ -329,6 +329,7 @@ def work_longer_than_the_timeout(lab: Lab) -> None:
         lab.wait_until(worker.has_looked())
     told, other = lab.insert_tasks(2)
     name = lab.wait_for_any({w.name: w.works_on(told) for w in workers.values()})
+    lab.settle()
     workers[name].signal(signal.SIGTERM)
     lab.note("at-work", told=told.id, other=other.id, service=name)
     lab.wait_until(lab.has_status(told, other))

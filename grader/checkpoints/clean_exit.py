@@ -22,6 +22,7 @@ def sigint_mid_task(lab: Lab) -> None:
     worker = lab.start_worker(poll=0.2, duration=0.6)
     tasks = lab.insert_tasks(2)
     lab.wait_for_any({task.id: worker.works_on(task) for task in tasks})
+    lab.settle()
     lab.stop(worker, signal.SIGINT)
 
 

@@ -66,6 +66,7 @@ def second_signal(lab: Lab) -> None:
     worker = lab.start_worker(poll=0.2, duration=1.0)
     [task] = lab.insert_tasks(1)
     lab.wait_until(worker.works_on(task))
+    lab.settle()
     worker.signal(signal.SIGTERM)
     lab.watch(min(SECOND_AFTER * lab.patience, LONGEST_SECOND_AFTER))
     lab.stop(worker, signal.SIGTERM)
