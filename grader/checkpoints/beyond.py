@@ -183,8 +183,8 @@ def _after_sleep(history: History, stopped: Moment) -> Judgement:
         if takeover:
             need(None, "the task was taken over only when the sleeper was awake again")
         if len(ends) == 1 or (ends and stopped.detail["fails"] and {c.service for c in ends} == {service}):
-            end = "failed" if stopped.detail["fails"] else "completed"
-            return holds(f"no takeover was possible while the sleeper lived; {end} once after it woke", *proof)
+            end = "failed" if stopped.detail["fails"] else "completed once"
+            return holds(f"no takeover was possible while the sleeper lived; {end} after it woke", *proof)
         need(None, "nobody took the task over")
     late = [c for c in story.changes if c.service == service and c.at > woken.at]
     if late and not (_is_claim(late[0]) or _abandoned_again(story, service, late[0])):

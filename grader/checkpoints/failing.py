@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from grader.checkpoints.evidence import (
-    ended,
-    life,
-    list_of,
-    said,
-)
+from grader.checkpoints.evidence import ended, life, list_of, said
 from grader.checkpoints.starting import LAB, A
 from grader.checkpoints.worker import processes
 from grader.declare import check, scenario

@@ -298,14 +298,16 @@ def _bears_a_deletion(history: History) -> Judgement | None:
     behind = history.story(need(history.moment("behind-it"), "the scenario came to no end").detail["task"])
     after = need(history.moment("after-it"), "the scenario came to no end")
     exit_ = history.exited(A)
-    if (exit_ is not None and exit_.at < after.at) or not behind.completions:
-        gone = exit_ is not None and exit_.at < after.at
+    gone = exit_ if exit_ is not None and exit_.at < after.at else None
+    if gone is not None or not behind.completions:
         return broken(
             asked(delete),
             *[said(line) for line in history.log(A) if deleted.at < line.at < after.at][-4:],
-            *([ended(exit_)] if gone and exit_ is not None else []),
+            *([ended(gone)] if gone is not None else []),
             expected="the worker goes on with the next task when the one in hand was deleted",
-            observed="the worker ended" if gone else f"the next one, task {behind.task}, stayed {behind.status}",
+            observed="the worker ended"
+            if gone is not None
+            else f"the next one, task {behind.task}, stayed {behind.status}",
             hint="The UPDATE that completes a deleted task finds no row. That is no error: look at the row count.",
         )
     return None

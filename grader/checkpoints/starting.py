@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from grader.checkpoints.evidence import (
-    ended,
-    list_of,
-    said,
-    status_words,
-)
+from grader.checkpoints.evidence import ended, list_of, said, status_words
 from grader.checkpoints.lines import own_lines
 from grader.declare import check, scenario
 from grader.history.events import ConnectionOpened, LogLine, ServiceExited, ServiceStarted

@@ -61,10 +61,9 @@ def stops_while_waiting(history: History, without: History, at_work: History) ->
     took = exit_.at - signal_.at - history.stalled_between(signal_.at, exit_.at)
     if took > 2.0 * history.patience:
         return broken(sent(signal_), ended(exit_), expected="gone within 2 s", observed=f"gone after {took:.1f} s")
-    busy_exit = at_work.exited(A)
-    if (
-        exit_.status != 0 and busy_exit is not None and busy_exit.status == 0
-    ):  # else it is a fault of any end of its
+    exit_at_work = at_work.exited(A)
+    # One that never ends with status 0 is told so by the check of SIGTERM at work.
+    if exit_.status != 0 and exit_at_work is not None and exit_at_work.status == 0:
         return broken(
             sent(signal_),
             ended(exit_),

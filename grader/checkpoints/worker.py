@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from grader.checkpoints.client import client_to_client
-from grader.checkpoints.evidence import (
-    life,
-    moved,
-)
+from grader.checkpoints.evidence import life, moved
 from grader.checkpoints.starting import LAB, starts, three_tasks
 from grader.declare import check
 from grader.history.tasks import Change

@@ -296,7 +296,7 @@ def test_work_that_fails_where_no_takeover_is_possible_ends_as_failed_once() -> 
     third = slept("3", 9.0, fails=True, taken_over=False).update("3", 10.5, A, status="failed")
     result = judged("x.fencing", all_of(left_alone("1", 1.0), left_alone("2", 5.0, UPDATE), third))
     assert result.verdict is PASS
-    assert str(result.observed).endswith("while the sleeper lived; failed once after it woke")
+    assert str(result.observed).endswith("while the sleeper lived; failed after it woke")
 
 
 def test_a_failing_task_that_the_sleeper_had_done_with_before_it_slept_says_nothing() -> None:
