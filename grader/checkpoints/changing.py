@@ -10,6 +10,7 @@ from grader.declare import check
 from grader.history.events import HttpExchange, Moment, SignalSent
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
+from grader.model import Evidence
 
 API = "api"
 
@@ -36,6 +37,8 @@ def updates_and_deletes(history: History) -> Judgement:
     for moment in changes:
         if problem := _change_problem(history, moment):
             return problem
+    if problem := _undone_claim(history):
+        return problem
     gone = need(history.moment("deletes"), "nothing was deleted")
     path = f"/tasks/{gone.detail['task']}"
     delete = need(first(history, "DELETE", path, gone.at), "no DELETE was sent")
@@ -81,6 +84,31 @@ def _change_problem(history: History, moment: Moment) -> Judgement | None:
         *[moved(c) for c in story.changes if c.service in (None, API)][:6],
         expected=f"200 and the task; {' and '.join(new)} of a {moment.detail['status']} task change, nothing else",
         observed=seen,
+    )
+
+
+def _undone_claim(history: History) -> Judgement | None:
+    """What a PUT took back of a claim that was made while it was under way."""
+    beside = need(history.moment("claims-beside"), "the api-service did not come as far as a claim beside a PUT")
+    if not beside.detail["claimed"]:
+        return None  # it had locked the row, or it had answered before
+    task = beside.detail["task"]
+    put = need(first(history, "PUT", f"/tasks/{task}", 0.0), "no PUT was sent")
+    changes = [c for c in history.story(task).changes if c.service == API and c.at > beside.at]
+    undone = [
+        key
+        for key in ("status", "assigned_worker")
+        if any(change.before(key) != change.after(key) for change in changes)
+    ]
+    if not undone:
+        return None
+    return broken(
+        asked(put),
+        Evidence(beside.at, f"task {task} claimed by another one while the PUT is under way"),
+        *[moved(change) for change in changes[:4]],
+        expected="a task that is claimed while its title changes stays claimed",
+        observed=f"{' and '.join(undone)} as they were before the claim",
+        hint="What was read before may be old when it is written back: UPDATE only the columns that the request names.",
     )
 
 

@@ -12,10 +12,13 @@ from grader.checkpoints.requests import BAD_IDS
 from grader.declare import scenario
 from grader.errors import BadSubmission
 from grader.lab import Api, Condition, Lab, Task
+from grader.wire.transaction import may_write
 
 FULL = 100
 """So many tasks a list holds without a limit, by the contract; in the scenario there are not more."""
 PAGE = 20
+OF_ONE_STATUS, SHORT_PAGE = "completed", 2
+"""A status that some tasks have, and the size of the pages by which those alone are listed."""
 UNDER_WAY = 0.3
 """Seconds after SIGTERM for which a request still has to wait for the database."""
 _AT_ONE_MOMENT = 30.0
@@ -30,6 +33,7 @@ def tasks_over_http(lab: Lab) -> None:
     _read(lab, api)
     _list(lab, api)
     _change(lab, api)
+    _change_beside_a_claim(lab, api)
     again = _restart(lab, api, created)
     if commit is not None:
         _cut_off(lab, again, commit)
@@ -112,6 +116,8 @@ def _list(lab: Lab, api: Api) -> None:
         if offset == 0:
             # PostgreSQL writes a row anew wherever it likes, whenever it changes; no order may depend on that.
             lab.database.rewrite([str(task.get("id")) for task in page[:PAGE:4]])
+    for offset in (0, SHORT_PAGE):
+        api.request("GET", f"/tasks?status={OF_ONE_STATUS}&limit={SHORT_PAGE}&offset={offset}")
     lab.note("listed")
 
 
@@ -142,6 +148,30 @@ def _change(lab: Lab, api: Api) -> None:
     lab.note("changes-unknown", task=unknown)
     api.request("PUT", f"/tasks/{unknown}", body={"title": lab.new_title()})
     api.request("DELETE", f"/tasks/{unknown}")
+
+
+def _change_beside_a_claim(lab: Lab, api: Api) -> None:
+    """A PUT that has come as far as its first write when a worker claims the task."""
+    [task] = lab.insert_tasks(1)
+    new = {"title": lab.new_title(), "description": "changed"}
+    with api.relay.hold(lambda step: may_write(step.sql)) as hold, ThreadPoolExecutor(1) as client:
+        put = client.submit(api.request, "PUT", f"/tasks/{task.id}", body=new, timeout=10)
+        lab.comes(Condition("the api-service to write", lambda _b, _n: hold.is_holding or put.done()), 5)
+        lab.note("claims-beside", task=task.id, claimed=hold.is_holding and _claim(lab, task))
+        hold.release()
+        put.result()
+
+
+def _claim(lab: Lab, task: Task) -> bool:
+    """Claim it as a worker would; False when the api-service keeps workers from it until it has written."""
+    if not lab.database.lockable([task.id]):
+        return False
+    try:
+        lab.database.set_values(task.id, {"status": "processing", "assigned_worker": "worker-elsewhere"})
+    except BadSubmission as problem:
+        lab.note("claim-refused", why=str(problem))
+        return False
+    return True
 
 
 def _restart(lab: Lab, api: Api, created: Sequence[str]) -> Api:

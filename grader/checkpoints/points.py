@@ -122,13 +122,15 @@ def _judge(histories: tuple[History, ...], *, expected: str, words: str) -> Judg
 
 
 def _not_made_up_for(history: History, histories: tuple[History, ...]) -> list[Moment]:
-    """The points that a worker did not come to, but for turns of a step of which another turn was tried.
+    """The points that a worker did not come to, but for looks round that met nothing, and for turns of a step of which
+    another turn was tried.
 
-    How often a worker shows life at a pace of its own in one task's life, or how often its other loops look round
-    meanwhile, is a matter of time, and no turn differs from the others.
+    How often a worker shows life at a pace of its own in one task's life, or what its other loops look for meanwhile,
+    is a matter of time, and no turn differs from the others.
     """
     tried = {_step(point) for each in histories for point in each.moments("point")}
-    return [point for point in history.moments("point-missed") if _step(point) not in tried]
+    missed = [point for point in history.moments("point-missed") if not point.detail.get("idle")]
+    return [point for point in missed if _step(point) not in tried]
 
 
 def _step(point: Moment) -> tuple[str, ...]:
@@ -149,9 +151,9 @@ def _is_same(point: Moment, other: Moment) -> bool:
 
 
 def _coverage(histories: tuple[History, ...]) -> str:
-    places = {(m.detail["step"], m.detail["where"]) for history in histories for m in history.moments("point")}
+    reached = sum(len({(m.detail["step"], m.detail["where"]) for m in h.moments("point")}) for h in histories)
     every = sum(m.detail["count"] for history in histories for m in history.moments("points"))
     every -= sum(len(history.moments("need-not-wait")) for history in histories)
     missed = sum(len(history.moments("point-missed")) for history in histories)
-    text = f"{len(places)} of {every} points"
+    text = f"{reached} of {every} points"
     return text + (f"; at {missed} the worker did not come there" if missed else "")

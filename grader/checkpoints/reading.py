@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs, urlsplit
+
 from grader.checkpoints.api import LAB
 from grader.checkpoints.evidence import asked, list_of, short
-from grader.checkpoints.over_http import PAGE, tasks_over_http
+from grader.checkpoints.over_http import OF_ONE_STATUS, PAGE, SHORT_PAGE, tasks_over_http
 from grader.checkpoints.replies import first, ids_of, never_answered, plain_task, seen_of
 from grader.checkpoints.requests import BAD_IDS
 from grader.checkpoints.validation import bad_requests
@@ -99,21 +101,42 @@ def lists(history: History) -> Judgement:
     for answer in answers:
         if problem := _list_problem(answer, rows):
             return problem
-    paged = [e for e in answers if _is_page(e)]
-    ids = [task for answer in paged for task in ids_of(answer) or ()]
-    need(ids or None, "the pages were not asked for")
-    if sorted(ids) != sorted(rows):
-        twice = sorted({task for task in ids if ids.count(task) > 1})
-        return broken(
-            *[asked(e) for e in paged[:6]],
-            expected=f"pages of {PAGE} that hold each of the {len(rows)} tasks once",
-            observed=f"left out: {list_of(rows.keys() - set(ids))}; twice: {list_of(twice)}",
-        )
+    some = {task: status for task, status in rows.items() if status == OF_ONE_STATUS}
+    for wanted, status, size in ((rows, None, PAGE), (some, OF_ONE_STATUS, SHORT_PAGE)):
+        pages = [e for e in answers if _size_of(e) is not None and _status_of(e) == status]
+        if problem := _paging_problem(pages, wanted, status, size):
+            return problem
     return holds(f"{len(rows)} tasks, four filters, and pages of {PAGE} that hold each task once")
 
 
-def _is_page(exchange: HttpExchange) -> bool:
-    return "limit=" in exchange.path
+def _paging_problem(
+    pages: list[HttpExchange], wanted: dict[str, str], status: str | None, size: int
+) -> Judgement | None:
+    ids = [task for answer in pages for task in ids_of(answer) or ()]
+    need(pages or None, "the pages were not asked for")
+    if sorted(ids) == sorted(wanted):
+        return None
+    twice = sorted({task for task in ids if ids.count(task) > 1})
+    return broken(
+        *[asked(e) for e in pages[:6]],
+        expected=f"pages of {size} that hold each of the {len(wanted)} {f'{status} ' if status else ''}tasks once",
+        observed=f"left out: {list_of([task for task in wanted if task not in ids])}; twice: {list_of(twice)}",
+        hint="Filter first, then count: WHERE belongs to the query that has LIMIT and OFFSET." if status else None,
+    )
+
+
+def _query_of(exchange: HttpExchange, name: str) -> str | None:
+    return next(iter(parse_qs(urlsplit(exchange.path).query).get(name, ())), None)
+
+
+def _status_of(exchange: HttpExchange) -> str | None:
+    return _query_of(exchange, "status")
+
+
+def _size_of(exchange: HttpExchange) -> int | None:
+    """How many tasks a page may hold; None: no page was asked for."""
+    limit = _query_of(exchange, "limit")
+    return None if limit is None else int(limit)
 
 
 def _list_problem(answer: HttpExchange, rows: dict[str, str]) -> Judgement | None:
@@ -124,17 +147,17 @@ def _list_problem(answer: HttpExchange, rows: dict[str, str]) -> Judgement | Non
             expected="200 and a JSON array of tasks (or an object with it under items, tasks or data)",
             observed=seen_of(answer) if answer.status != 200 else short(answer.body, 60),
         )
-    if _is_page(answer):
-        if len(ids) <= PAGE:
+    size, status = _size_of(answer), _status_of(answer)
+    if size is not None:
+        if len(ids) <= size:
             return None
-        return broken(asked(answer), expected=f"{PAGE} tasks at most", observed=f"{len(ids)} tasks")
-    status = answer.path.partition("status=")[2]
-    wanted = {task for task, its in rows.items() if status in ("", its)}
+        return broken(asked(answer), expected=f"{size} tasks at most", observed=f"{len(ids)} tasks")
+    wanted = [task for task, its in rows.items() if status in (None, its)]
     if sorted(ids) == sorted(wanted):
         return None
     return broken(
         asked(answer),
         expected=f"{len(wanted)} tasks{f' with status {status}' if status else ', without a limit'}",
-        observed=f"{len(ids)} tasks; left out: {list_of(wanted - set(ids))}; out of place: "
-        + list_of(set(ids) - wanted),
+        observed=f"{len(ids)} tasks; left out: {list_of([task for task in wanted if task not in ids])}; "
+        f"out of place: {list_of([task for task in ids if task not in wanted])}",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from grader.checkpoints.api import LAB
 from grader.checkpoints.evidence import asked, moved, short
 from grader.checkpoints.over_http import unknown_id
@@ -39,8 +41,8 @@ def bad_requests(lab: Lab) -> None:
         others.append({"id": int(own) if own.isdecimal() else own})
     for extra in others:
         api.request("POST", "/tasks", body={"title": lab.new_title(), **extra})
-    changes = {"title": lab.new_title(), "status": "completed", "assigned_worker": "me"}
-    api.request("PUT", f"/tasks/{victim.id}", body=changes)
+    for theirs in ({"status": "completed", "assigned_worker": "me"}, {"type": "other", "payload": {"fail": True}}):
+        api.request("PUT", f"/tasks/{victim.id}", body={"title": lab.new_title(), **theirs})
     lab.note("end-of-requests")
     _ask_in_vain(lab, api)
 
@@ -99,13 +101,20 @@ def validates(history: History) -> Judgement:
             problems.append((answer, "the task is created, and its title kept letter by letter", seen))
     for answer in (e for e in history.exchanges() if others.at <= e.at < end.at):
         if seen := _foreign_field_problem(history, answer, others.detail["task"]):
-            problems.append((answer, "id, status and assigned_worker cannot be set by a client", seen))
+            problems.append((answer, _OF_NO_CLIENT[answer.method], seen))
     if problems:
         answer, expected, observed = problems[0]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         return broken(*[asked(p[0]) for p in problems[:8]], expected=expected, observed=observed + more)
     return holds(f"{len(BAD_REQUESTS)} bad requests refused, {len(HARMLESS_TITLES)} titles verbatim")
 
+
+_OF_NO_CLIENT = {
+    "POST": "id, status and assigned_worker cannot be set by a client",
+    "PUT": "a PUT changes title and description, and nothing else",
+}
+
+_OF_NO_PUT = ("status", "assigned_worker", "type", "payload")
 
 _LEAKS = (
     "Traceback (most recent",
@@ -152,10 +161,13 @@ def _foreign_field_problem(history: History, answer: HttpExchange, victim: str) 
         return seen_of(answer)
     sent = json_of(answer.request)
     if answer.method == "PUT":
-        rows = [c.row.after or {} for c in history.story(victim).changes if c.service is not None]
-    else:
-        rows = [story.changes[0].row.after or {} for story in _posted(history, sent["title"])]
-    for row in rows:
+        for change in history.story(victim).changes:
+            if change.service is None or change.after("title") != sent["title"]:
+                continue
+            if others := [key for key in _OF_NO_PUT if change.before(key) != change.after(key)]:
+                return " and ".join(f"{key} became {json.dumps(change.after(key))}" for key in others)
+        return None
+    for row in (story.changes[0].row.after or {} for story in _posted(history, sent["title"])):
         if row.get("status") != "pending" or row.get("assigned_worker") is not None:
             return f"status {row.get('status')}, assigned_worker {row.get('assigned_worker')}"
         if "id" in sent and str(row.get("id")) == str(sent["id"]):

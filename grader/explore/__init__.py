@@ -2,10 +2,11 @@
 
 from grader.explore.counterexample import changes_of, counterexample_from, is_shown, lane_step
 from grader.explore.explorer import WORKERS, Explorer, set_up_database
+from grader.explore.life import life
 from grader.explore.pair import Pair, Undecided
 from grader.explore.point_lanes import point_lanes
 from grader.explore.point_rules import broken_point, place_words
-from grader.explore.points import REPEATS, Points, life, point_of
+from grader.explore.points import REPEATS, Points, point_of
 from grader.explore.rules import Broken, broken_rule
 from grader.explore.search import Frontier, walk
 from grader.explore.situations import HELD_ROW, ONE_TASK, TWO_TASKS, Situation, beside_stuck

@@ -1,29 +1,24 @@
-"""One task's life, and a signal at every point of it."""
+"""A signal at every point of one task's life."""
 
 from __future__ import annotations
 
-import re
 import signal
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final, Literal, assert_never
 
+from grader.explore.life import POLL, TIMEOUT, Connections, LifeStep, Place, life
 from grader.explore.pair import Pair, Undecided
 from grader.explore.point_rules import broken_point
-from grader.history.events import Moment, StepEnded
-from grader.history.sql import shape
+from grader.history.events import Moment
 from grader.history.timeline import History
 from grader.lab import Condition, HeldWorker, Lab, Task
-from grader.wire import WireStep
 
 Where = Literal["before", "answer", "waiting", "connecting"]
 """Before the server saw the step; after the server did it, the answer withheld; while it waits for a lock; while
 the worker connects."""
-
-POLL: Final = 0.05
-TIMEOUT: Final = 3.0
-"""WORKER_POLL_INTERVAL and WORKER_STUCK_TIMEOUT of all workers here, in seconds."""
 
 REACTION: Final = 0.06
 """Seconds in which a worker that waits for an answer may do something about a signal, before the answer is given."""
@@ -43,42 +38,14 @@ SOON: Final = 0.6
 REPEATS: Final = 3
 """So often a point that breaks a rule is tried; it has to break it every time."""
 
+MOST_TURNS: Final = 3
+"""So many turns of a step that meets rows are points of their own: signs of life come as often as they like."""
+
 CONNECTING: Final = "(connects to the database)"
 
 
 class _NeedNotWait(Exception):
     """The step went on although somebody else held the row's lock: there is no such point."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A step as it is found again in another life: the statement ``sql``, behind ``after`` in its transaction.
-
-    ``after`` is empty for a transaction's first statement. Values are of no interest, nor is what came between two
-    transactions: a sign of life, another loop's poll, be it on the same connection. ``turn`` counts from 1 how often
-    a life has come by such a step.
-    """
-
-    sql: str
-    after: str
-    turn: int
-
-    def has(self, sql: str, after: str) -> bool:
-        """Whether that statement after that other one is such a step."""
-        return shape(sql) == shape(self.sql) and shape(after) == shape(self.after)
-
-
-@dataclass(frozen=True, slots=True)
-class LifeStep:
-    """A step of one task's life. ``number`` counts from 1, ``status`` is the task's until then, for all to see.
-
-    ``may_wait``: another one's row lock can hold it up.
-    """
-
-    number: int
-    place: Place
-    status: str
-    may_wait: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,66 +56,33 @@ class Point:
     place: Place
     status: str
     where: Where
-
-
-class Connections:
-    """The last statement of each connection in a life."""
-
-    def __init__(self) -> None:
-        self._last: dict[object, str] = {}
-
-    def next(self, step: WireStep, *, is_fresh: bool) -> tuple[str, str]:
-        """What that step sends, and what came before it in its transaction (nothing: ``is_fresh``); then it is the last.
-
-        Threads that share a connection take turns on it as they happen to run: no order between their transactions
-        makes a place another one.
-        """
-        after = "" if is_fresh else self._last.get(step.connection, "")
-        self._last[step.connection] = step.sql
-        return step.sql, after
-
-
-def life(lab: Lab) -> list[LifeStep]:
-    """The steps of one task's life, from the poll that finds it to the first one after its completion.
-
-    Raises Undecided when a worker by itself does not bring a task to its end.
-    """
-    [task] = lab.insert_tasks(1)
-    with closing(Pair(lab, ("worker-L",), poll=POLL, stuck=TIMEOUT)) as pair:
-        pair.arrive()
-        pair.begin([task.id])
-        steps: list[LifeStep] = []
-        connections = Connections()
-        is_done_before = False
-        while (moves := pair.moves()) and (not pair.is_done or not is_done_before):
-            is_done_before = pair.is_done
-            fresh, status = pair.is_fresh(moves[0]), lab.status_of(task) or ""
-            sql, after = connections.next(pair.next_step(moves[0]), is_fresh=fresh)
-            pair.take(moves[0])
-            # A transaction's later statements have the row already, and wait for nobody.
-            may_wait = fresh and _writes(sql, pair.last.answer)
-            turn = sum(step.place.has(sql, after) for step in steps) + 1
-            steps.append(LifeStep(len(steps) + 1, Place(sql, after, turn), status, may_wait))
-        if not pair.is_done:
-            raise Undecided("a worker by itself did not complete a task while its statements were held one by one")
-    lab.wait_until_backends_gone()
-    return steps
-
-
-def _writes(sql: str, answer: StepEnded | None) -> bool:
-    if answer is None or not answer.rows:
-        return False
-    is_call = answer.tag.startswith(("CALL", "SELECT")) and not re.search(r"\bfrom\b", sql, re.IGNORECASE)
-    return is_call or answer.tag.startswith("UPDATE")
+    is_idle: bool = False
 
 
 def points_of(steps: list[LifeStep], *, connecting: bool) -> list[Point]:
-    """Every point of a life."""
+    """Every point of a life, but for further turns of a step that comes round again and again."""
     found = [Point(0, Place(CONNECTING, "", 1), "pending", "connecting")] if connecting else []
     for step in steps:
+        if step.place.turn > (1 if step.is_idle else MOST_TURNS):
+            continue
         wheres: tuple[Where, ...] = ("before", "waiting", "answer") if step.may_wait else ("before", "answer")
-        found += [Point(step.number, step.place, step.status, where) for where in wheres]
+        found += [Point(step.number, step.place, step.status, where, step.is_idle) for where in wheres]
     return found
+
+
+def in_lane(points: Sequence[Point], lane: int, lanes: int) -> list[Point]:
+    """The points at every ``lanes``-th step, ``lane`` counting from 0.
+
+    Each lane sees a life of its own, and in each there may be more or fewer looks round. They are counted apart, so
+    that every other step is in one of the lanes, and in one only.
+    """
+    before: Counter[bool] = Counter()
+    lane_of: dict[int, int] = {}
+    for point in points:
+        if point.number not in lane_of:
+            lane_of[point.number] = (before[point.is_idle] + point.is_idle) % lanes
+            before[point.is_idle] += 1
+    return [point for point in points if lane_of[point.number] == lane]
 
 
 def _told(point: Point) -> dict[str, Any]:
@@ -182,14 +116,14 @@ class Points:
         self._rescuer: HeldWorker | None = None
 
     def run(self, lane: int, lanes: int) -> None:
-        """The points at every ``lanes``-th step, from step ``lane`` on."""
+        """The points of one of several lanes, which have all of them together."""
         kill = self.signal is signal.SIGKILL
         try:
             every = points_of(life(self.lab), connecting=not kill)
         except Undecided as reason:
             self.lab.note("no-points", reason=str(reason))
             return
-        mine = [point for point in every if point.number % lanes == lane]
+        mine = in_lane(every, lane, lanes)
         for point in mine:
             if not self._holds(point):
                 break
@@ -233,7 +167,7 @@ class Points:
             self.lab.note("need-not-wait", step=point.number)
             return None
         except Undecided as reason:
-            self.lab.note("point-missed", **_told(point), reason=str(reason))
+            self.lab.note("point-missed", **_told(point), idle=point.is_idle, reason=str(reason))
             return None
 
     def _bring_to(self, victim: Pair, point: Point, task: Task) -> None:
@@ -241,7 +175,7 @@ class Points:
         turn, connections = 0, Connections()
         while moves := victim.moves():
             sent = connections.next(victim.next_step(moves[0]), is_fresh=victim.is_fresh(moves[0]))
-            turn += point.place.has(*sent)
+            turn += victim.witness.status(task.id) == point.status and point.place.has(*sent)
             if turn == point.place.turn:
                 break
             victim.take(moves[0])

@@ -76,6 +76,16 @@ def is_as_planned(lab: Lab, number: signal.Signals) -> list[Moment]:
     return noted
 
 
+def test_each_step_of_a_life_tells_what_others_saw_of_the_task_until_then(make_lab: MakeLab) -> None:
+    steps = life(make_lab(SOLUTION))
+    statuses = [step.status for step in steps]
+    assert statuses == sorted(statuses, key=["pending", "processing", "completed"].index)
+    assert set(statuses) == {"pending", "processing", "completed"}
+    claim = next(step for step in steps if "'processing', assigned_worker" in step.place.sql)
+    finish = next(step for step in steps if "AND attempts" in step.place.sql)
+    assert (claim.status, finish.status) == ("pending", "processing")
+
+
 def test_a_kill_comes_at_every_point_and_another_worker_brings_the_task_to_its_end(make_lab: MakeLab) -> None:
     lab = make_lab(SOLUTION)
     noted = is_as_planned(lab, signal.SIGKILL)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from grader.checkpoints import all_checks, select
-from grader.checkpoints.over_http import PAGE
+from grader.checkpoints.over_http import OF_ONE_STATUS, PAGE, SHORT_PAGE
 from grader.checkpoints.replies import any_task, same_value
 from grader.checkpoints.requests import BAD_IDS, BAD_REQUESTS, HARMLESS_TITLES, BadRequest
 from grader.history.events import Event, HttpExchange, Moment, RowChanged, SignalSent, WaitTimedOut
@@ -53,7 +53,7 @@ class Conversation:
         self.rows[task] = self.story.row(task)
         return self.rows[task]
 
-    def update(self, task: str, by: str, **values: Any) -> None:
+    def update(self, task: str, by: str | None, **values: Any) -> None:
         self.story.update(task, self.tick(), by, **values)
         self.rows[task] = self.story.row(task)
 
@@ -97,9 +97,13 @@ def over_http() -> History:
     return api.story.history()
 
 
+STATUSES = {5: "completed", 6: "failed", 7: "processing", 8: "completed", 9: "completed"}
+"""Of the tasks that are listed, by number; all others are pending."""
+
+
 def _listed(api: Conversation) -> None:
     for number in range(5, 26):
-        api.insert(str(number), None, status={5: "completed", 6: "failed", 7: "processing"}.get(number, "pending"))
+        api.insert(str(number), None, status=STATUSES.get(number, "pending"))
     rows = list(api.rows.values())
     api.note("lists", rows={row["id"]: row["status"] for row in rows})
     api.ask("GET", "/tasks", 200, rows)
@@ -107,6 +111,10 @@ def _listed(api: Conversation) -> None:
         api.ask("GET", f"/tasks?status={status}", 200, [row for row in rows if row["status"] == status])
     for offset in (0, PAGE):
         api.ask("GET", f"/tasks?limit={PAGE}&offset={offset}", 200, rows[offset : offset + PAGE])
+    some = [row for row in rows if row["status"] == OF_ONE_STATUS]
+    for offset in (0, SHORT_PAGE):
+        path = f"/tasks?status={OF_ONE_STATUS}&limit={SHORT_PAGE}&offset={offset}"
+        api.ask("GET", path, 200, some[offset : offset + SHORT_PAGE])
     api.note("listed")
 
 
@@ -117,6 +125,11 @@ def _changed(api: Conversation) -> None:
             api.note("changes", task=task, status=status, new=new)
             api.update(task, "api", **new)
             api.ask("PUT", f"/tasks/{task}", 200, api.rows[task], new)
+    api.insert("34", None)
+    api.note("claims-beside", task="34", claimed=True)
+    api.update("34", None, status="processing", assigned_worker="elsewhere")
+    api.update("34", "api", title="new 34")
+    api.ask("PUT", "/tasks/34", 200, api.rows["34"], {"title": "new 34"})
     api.note("deletes", task="33")
     api.ask("DELETE", "/tasks/33", 204)
     api.ask("GET", "/tasks/33", 404, {})
@@ -304,6 +317,19 @@ def test_a_page_that_shows_a_task_twice_and_another_never_fails() -> None:
     assert failing(history) == {"2.list": "left out: 21; twice: 1"}
 
 
+def test_pages_that_are_cut_before_they_are_filtered_fail_by_what_they_leave_out() -> None:
+    history = changed("GET", f"/tasks?status={OF_ONE_STATUS}&limit", body=[])
+    assert failing(history) == {"2.list": "left out: 5, 8, 9; twice: none"}
+    assert "Filter first" in str(judged("2.list", history).hint)
+
+
+def test_a_page_of_one_status_that_is_longer_than_its_limit_fails() -> None:
+    history = changed(
+        "GET", f"/tasks?status={OF_ONE_STATUS}&limit", body=lambda rows: [*rows, {"id": 9}, {"id": 8}]
+    )
+    assert failing(history) == {"2.list": "4 tasks"}
+
+
 def test_a_table_that_refuses_a_status_is_told_so() -> None:
     story = Story().note("refused", 1.0, status="completed", why="violates check constraint")
     history = History([*RIGHT.events, *story.events])
@@ -313,6 +339,37 @@ def test_a_table_that_refuses_a_status_is_told_so() -> None:
 def test_a_put_that_answers_the_task_as_it_was_fails() -> None:
     history = changed("PUT", "/tasks/3", body=lambda task: task | {"title": "title 31"})
     assert failing(history) == {"2.update-delete": "the answer is not the task as it is now"}
+
+
+def beside_a_claim(*, claimed: bool = True, **own: Any) -> History:
+    """The right history, but for what the PUT that is under way during a claim leaves of the row."""
+
+    def other(event: Event) -> Event:
+        if isinstance(event, Moment) and event.name == "claims-beside":
+            return replace(event, detail=event.detail | {"claimed": claimed})
+        is_written = isinstance(event, RowChanged) and event.after and event.after["title"] == "new 34"
+        return replace(event, after={**(event.after or {}), **own}) if is_written else event
+
+    return History([other(event) for event in RIGHT.events])
+
+
+@pytest.mark.parametrize(
+    ("own", "observed"),
+    [
+        ({"status": "pending"}, "status as they were before the claim"),
+        ({"assigned_worker": None}, "assigned_worker as they were before the claim"),
+        (
+            {"status": "pending", "assigned_worker": None},
+            "status and assigned_worker as they were before the claim",
+        ),
+    ],
+)
+def test_a_put_that_writes_back_what_it_read_before_a_claim_fails(own: Row, observed: str) -> None:
+    assert failing(beside_a_claim(**own)) == {"2.update-delete": observed}
+
+
+def test_a_put_that_held_its_row_before_anybody_could_claim_it_undoes_nothing() -> None:
+    assert failing(beside_a_claim(claimed=False, status="pending")) == {}
 
 
 @pytest.mark.parametrize(
@@ -404,6 +461,7 @@ def refusing(
     read: Callable[[Row], Any] = lambda row: row,
     own: Mapping[str, Any] | None = None,
     put: Mapping[str, Any] | None = None,
+    changed: Mapping[str, Any] | None = None,
     obeys: bool = False,
     refused: Any = None,
     claimed: bool = False,
@@ -439,6 +497,8 @@ def refusing(
             api.update(task, "worker-A", status="processing", assigned_worker="A")
     api.update("9", "api", title="changed", **(put or {}))
     api.ask("PUT", "/tasks/9", put_status, api.rows["9"], {"title": "changed", "status": "completed"})
+    api.update("9", "api", title="changed again", **(changed or {}))
+    api.ask("PUT", "/tasks/9", put_status, api.rows["9"], {"title": "changed again", "type": "other"})
     api.note("end-of-requests")
     after(api.story, api.now)
     return judged("2.validation", api.story.history())
@@ -468,6 +528,19 @@ def test_a_field_that_is_not_the_clients_may_be_refused_and_must_be_answered(
     assert refusing(put_status=status).verdict is verdict
 
 
+@pytest.mark.parametrize(
+    ("changed", "observed"),
+    [
+        ({"type": "other"}, 'type became "other"'),
+        ({"payload": {"fail": True}}, 'payload became {"fail": true}'),
+    ],
+)
+def test_a_put_that_changes_what_only_a_post_may_set_fails(changed: Row, observed: str) -> None:
+    result = refusing(changed=changed)
+    assert (result.verdict, result.observed) == (FAIL, observed)
+    assert result.expected == "a PUT changes title and description, and nothing else"
+
+
 def test_what_becomes_of_a_task_later_is_not_what_its_client_has_set() -> None:
     assert refusing(claimed=True).verdict is PASS
 
@@ -494,8 +567,21 @@ def test_titles_that_come_back_in_another_form_fail_wherever_that_happens() -> N
         ({"assigned_worker": "me"}, "status pending, assigned_worker me"),
     ],
 )
-def test_what_a_client_must_not_set_fails_in_post_and_put(own: Mapping[str, Any], observed: str) -> None:
+def test_what_a_client_must_not_set_fails_in_a_post(own: Row, observed: str) -> None:
     assert str(refusing(own=own).observed).startswith(observed)
+
+
+@pytest.mark.parametrize(
+    ("own", "observed"),
+    [
+        ({"status": "completed"}, 'status became "completed"'),
+        (
+            {"status": "completed", "assigned_worker": "me"},
+            'status became "completed" and assigned_worker became "me"',
+        ),
+    ],
+)
+def test_what_a_client_must_not_set_fails_in_a_put(own: Row, observed: str) -> None:
     assert refusing(put=own).observed == observed
 
 

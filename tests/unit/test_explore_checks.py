@@ -293,6 +293,15 @@ def test_a_turn_that_did_not_come_is_made_up_for_by_no_other_step(other: dict[st
     assert reason == "at too many points this time it took another way"
 
 
+def test_looks_round_that_did_not_come_this_time_are_no_loss() -> None:
+    story = tried()
+    for turn in range(2, 5):
+        missed(story, turn=turn, sql="SELECT 1", idle=True)
+    judgement = survives_every_crash.judge(over(story, 5), over(tried(step=40), 1))
+    assert judgement.verdict is Verdict.PASS
+    assert judgement.coverage == "2 of 6 points; at 3 the worker did not come there"
+
+
 def test_histories_without_a_single_point_pass_nothing() -> None:
     empty = over(missed(Story(), step=1, where="before", reason="it did not connect"))
     assert "it did not connect" in inconclusive(survives_every_crash, empty, empty)

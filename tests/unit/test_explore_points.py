@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
+from grader.explore.life import Connections, LifeStep, Place, Taken, steps_of
 from grader.explore.point_lanes import SHOWN_AFTER, point_lanes
 from grader.explore.point_rules import broken_point, place_words
-from grader.explore.points import Connections, LifeStep, Place, Point, point_of, points_of
+from grader.explore.points import MOST_TURNS, Point, in_lane, point_of, points_of
 from grader.explore.rules import Broken
-from grader.explore.trace import GRADER
-from grader.history.events import Moment
+from grader.explore.trace import GRADER, Entry
+from grader.history.events import Moment, StepEnded
 from grader.model import Counterexample
-from grader.wire import WireStep
+from grader.wire import SYNC_COMMIT, WireStep
 from tests.unit.histories import Story
 
 A, B = "worker-A", "worker-B"
@@ -168,7 +169,10 @@ def test_long_sql_is_cut_in_the_words_of_a_place() -> None:
 
 def test_every_step_has_a_point_before_it_and_one_behind_it() -> None:
     look, claim = Place("SELECT", "", 1), Place(CLAIM, "SELECT", 1)
-    steps = [LifeStep(1, look, "pending", may_wait=False), LifeStep(2, claim, "pending", may_wait=True)]
+    steps = [
+        LifeStep(1, look, "pending", may_wait=False, is_idle=False),
+        LifeStep(2, claim, "pending", may_wait=True, is_idle=False),
+    ]
     assert [(p.number, p.where) for p in points_of(steps, connecting=False)] == [
         (1, "before"),
         (1, "answer"),
@@ -181,15 +185,120 @@ def test_every_step_has_a_point_before_it_and_one_behind_it() -> None:
     )
 
 
+@pytest.mark.parametrize(("is_idle", "turns"), [(False, MOST_TURNS), (True, 1)])
+def test_a_step_that_comes_round_all_the_time_has_points_for_its_first_turns_alone(
+    is_idle: bool, turns: int
+) -> None:
+    steps = [
+        LifeStep(turn, Place("SELECT", "", turn), "processing", may_wait=False, is_idle=is_idle)
+        for turn in range(1, MOST_TURNS + 10)
+    ]
+    points = points_of(steps, connecting=False)
+    assert {point.place.turn for point in points} == set(range(1, turns + 1))
+    assert {point.is_idle for point in points} == {is_idle}
+
+
+def sent(sql: str, connection: int = 1) -> WireStep:
+    return WireStep(A, connection, None, 1, sql, (), "I", wrote=False, would_commit=False)
+
+
+def answered(rows: int | None, tag: str = "SELECT 0", sqlstate: str | None = None) -> StepEnded:
+    return StepEnded(
+        at=1.0,
+        service=A,
+        connection=1,
+        step=1,
+        tag=tag,
+        rows=rows,
+        sqlstate=sqlstate,
+        message=None,
+        values=(),
+        parameters=(),
+        transaction="T",
+        committed=False,
+    )
+
+
+def taken(step: WireStep, answer: StepEnded | None, fresh: bool = True) -> Taken:
+    entry = Entry(A, step.sql, 1.0, step, 1, answer=answer)
+    return Taken(entry, step.sql, "", fresh, "pending")
+
+
+def idle(*steps: Taken) -> list[bool]:
+    return [step.is_idle for step in steps_of(steps)]
+
+
+def test_a_transaction_that_looked_and_met_nothing_is_idle_to_its_end() -> None:
+    ended = taken(sent("COMMIT"), answered(None, "COMMIT"), fresh=False)
+    assert idle(taken(sent("SELECT"), answered(0)), ended) == [True, True]
+
+
+def test_a_transaction_that_met_a_row_anywhere_is_not_idle_nor_are_those_beside_it_by_that() -> None:
+    looks, beside = taken(sent("SELECT"), answered(0)), taken(sent("SELECT", 2), answered(0))
+    claims = taken(sent(CLAIM), answered(1, "UPDATE 1"), fresh=False)
+    ends = taken(sent("COMMIT"), answered(None, "COMMIT"), fresh=False)
+    assert idle(looks, beside, claims, ends) == [False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(taken(sent("SELECT"), None), id="its answer is not known"),
+        pytest.param(taken(sent("SELECT"), answered(None, "", "40001")), id="it failed"),
+        pytest.param(taken(sent("NOTIFY tasks"), answered(None, "NOTIFY")), id="it has no count of rows"),
+        pytest.param(taken(sent(SYNC_COMMIT), answered(None, "")), id="a Sync makes an earlier statement durable"),
+    ],
+)
+def test_in_doubt_a_step_is_not_idle(step: Taken) -> None:
+    assert idle(step) == [False]
+
+
+def test_another_row_lock_can_hold_up_the_first_statement_of_a_transaction_that_writes_a_row() -> None:
+    writes = taken(sent(CLAIM), answered(1, "UPDATE 1"))
+    later = taken(sent(CLAIM), answered(1, "UPDATE 1"), fresh=False)
+    calls = taken(sent("SELECT claim_task()"), answered(1, "SELECT 1"))
+    reads = taken(sent("SELECT id FROM tasks"), answered(1, "SELECT 1"))
+    misses = taken(sent(CLAIM), answered(0, "UPDATE 0"))
+    assert [step.may_wait for step in steps_of([writes, later, calls, reads, misses])] == [
+        True,
+        False,
+        True,
+        False,
+        False,
+    ]
+
+
+def lane_points(*idle: bool) -> list[Point]:
+    """Two points of each step."""
+    return [
+        Point(number, Place(f"SELECT {number}", "", 1), "pending", where, is_idle)
+        for number, is_idle in enumerate(idle, 1)
+        for where in ("before", "answer")
+    ]
+
+
+def test_the_lanes_have_every_point_once() -> None:
+    points = lane_points(True, False, False, True, False)
+    lanes = [in_lane(points, lane, 2) for lane in range(2)]
+    assert sorted((*lanes[0], *lanes[1]), key=points.index) == points
+    assert all(lanes)
+
+
+def test_a_step_is_in_the_same_lane_however_many_looks_round_come_before_it() -> None:
+    few, many = lane_points(True, False, False), lane_points(True, True, False, True, False)
+    for lane in range(2):
+        of_few = [point.where for point in in_lane(few, lane, 2) if not point.is_idle]
+        of_many = [point.where for point in in_lane(many, lane, 2) if not point.is_idle]
+        assert of_few == of_many == ["before", "answer"]
+    assert [p.number for p in in_lane(few, 0, 2) if not p.is_idle] == [2, 2]
+    assert [p.number for p in in_lane(many, 0, 2) if not p.is_idle] == [3, 3]
+
+
 def test_a_place_is_found_again_whatever_the_values_but_only_after_the_same_statement() -> None:
     done = Place("UPDATE tasks SET status = 'completed' WHERE id = 7", "SELECT 1", 1)
     assert done.has("UPDATE tasks SET status = 'completed' WHERE id = 8", "SELECT 2")
     assert not done.has("UPDATE tasks SET status = 'completed' WHERE id = 8", "COMMIT")
     assert not done.has("DELETE FROM tasks", "SELECT 1")
-
-
-def sent(sql: str, connection: int = 1) -> WireStep:
-    return WireStep(A, connection, None, 1, sql, (), "I", wrote=False, would_commit=False)
 
 
 def test_a_place_is_the_same_in_whatever_order_two_threads_took_turns_on_one_connection() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from asyncpg import introspection
 
 from grader.explore.visible import ends_transaction, has_no_effect, is_plumbing, may_end_quietly
 from grader.wire import SYNC_COMMIT, WireStep
@@ -35,6 +36,12 @@ NO_EFFECT = [
     "SELECT pg_catalog.set_config('search_path', '', false)",
     "SELECT t.oid, typarray FROM pg_type t WHERE t.typname = 'hstore'",
     "SELECT typname\nFROM pg_catalog.pg_type -- of the driver",
+    "SELECT\n current_setting('jit') AS cur,\n set_config('jit', 'off', false) AS new",
+    "SELECT set_config('jit', $1, false)",
+    introspection.INTRO_LOOKUP_TYPES,
+    introspection.INTRO_LOOKUP_TYPES_13,
+    introspection.TYPE_BY_NAME,
+    "WITH kinds AS MATERIALIZED (SELECT oid FROM pg_type), more AS (SELECT oid FROM kinds) SELECT oid FROM more m",
 ]
 
 ENDS = [
@@ -104,6 +111,19 @@ HIDDEN_EFFECTS = [
     pytest.param(
         "WITH gone AS (DELETE FROM workers RETURNING kind) SELECT FROM gone JOIN pg_type ON kind = typname",
         id="writes, beside the catalogs",
+    ),
+    pytest.param("SELECT current_setting('a.b'), claim_next()", id="calls a function beside a setting"),
+    pytest.param(
+        "WITH kinds AS (SELECT typname FROM pg_type) SELECT title FROM kinds, tasks",
+        id="reads a table beside its own query",
+    ),
+    pytest.param(
+        "WITH kinds AS (SELECT typname FROM pg_type) SELECT claim_next(typname) FROM kinds",
+        id="calls a function on rows of its own query",
+    ),
+    pytest.param(
+        "WITH kinds AS (SELECT title FROM tasks) SELECT title FROM kinds JOIN pg_type ON true",
+        id="reads a table in its own query",
     ),
     pytest.param("SET a.b = '--'; UPDATE tasks SET status = 'failed'", id="stands behind dashes in a literal"),
 ]
