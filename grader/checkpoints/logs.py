@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import takewhile
 
-from grader.checkpoints.beyond import sleeper
 from grader.checkpoints.durable import AtCommit, maker
 from grader.checkpoints.evidence import life, said, sent, short
+from grader.checkpoints.fencing import sleeper
 from grader.checkpoints.lines import (
     form,
     has_duration,

@@ -116,6 +116,7 @@ def _list(lab: Lab, api: Api) -> None:
         if offset == 0:
             # PostgreSQL writes a row anew wherever it likes, whenever it changes; no order may depend on that.
             lab.database.rewrite([str(task.get("id")) for task in page[:PAGE:4]])
+    api.request("GET", f"/tasks?offset={FULL - PAGE}")
     for offset in (0, SHORT_PAGE):
         api.request("GET", f"/tasks?status={OF_ONE_STATUS}&limit={SHORT_PAGE}&offset={offset}")
     lab.note("listed")
@@ -137,14 +138,15 @@ def _change(lab: Lab, api: Api) -> None:
         ("completed", _insert_with(lab, "completed") or _insert_with(lab, "failed")),
     ):
         for task in tasks:
-            for new in ({"title": lab.new_title(), "description": "changed"}, {"title": lab.new_title()}):
+            title_alone, description_alone = {"title": lab.new_title()}, {"description": "changed again"}
+            for new in ({"title": lab.new_title(), "description": "changed"}, title_alone, description_alone):
                 lab.note("changes", task=task.id, status=status, new=new)
                 api.request("PUT", f"/tasks/{task.id}", body=new)
-    [task] = lab.insert_tasks(1)
-    lab.note("deletes", task=task.id)
-    api.request("DELETE", f"/tasks/{task.id}")
-    api.request("GET", f"/tasks/{task.id}")
-    unknown = unknown_id(task.id)
+    for task in (*lab.insert_tasks(1), *_insert_with(lab, "completed")):
+        lab.note("deletes", task=task.id)
+        api.request("DELETE", f"/tasks/{task.id}")
+        api.request("GET", f"/tasks/{task.id}")
+    unknown = unknown_id(waiting.id)
     lab.note("changes-unknown", task=unknown)
     api.request("PUT", f"/tasks/{unknown}", body={"title": lab.new_title()})
     api.request("DELETE", f"/tasks/{unknown}")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from grader.checkpoints.evidence import life, list_of
-from grader.checkpoints.starting import LAB
+from grader.checkpoints.evidence import ended, life, list_of, said
+from grader.checkpoints.starting import LAB, A
 from grader.checkpoints.worker import processes
 from grader.declare import check, scenario
 from grader.history.double import double_claims
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
-from grader.lab import Lab
+from grader.lab import Lab, any_of
 
 TASKS = 20
 
@@ -87,17 +87,27 @@ def _overlap(history: History) -> Judgement:
     return holds(f"{words}, at the same time, no task twice")
 
 
+@scenario(timeout=10, seconds=2)
+def a_name_with_an_apostrophe(lab: Lab) -> None:
+    """A worker whose WORKER_ID has an apostrophe in it, and one task."""
+    name = lab.new_worker_id("O'Neill's worker")
+    [task] = lab.insert_tasks(1)
+    lab.note("waits", task=task.id)
+    worker = lab.start_worker(poll=0.2, duration=0.05, changed={"WORKER_ID": name}, ready=False)
+    lab.comes(any_of((lab.has_status(task), lab.has_exited(worker))), timeout=8)
+
+
 @check(
     "3b.assigned-worker",
     points=2,
-    on=two_workers,
+    on=(two_workers, a_name_with_an_apostrophe),
     after=processes,
     explained_by=shares_the_work,
-    hint="The statement that sets 'processing' sets assigned_worker to WORKER_ID as well.",
+    hint="The statement that sets 'processing' sets assigned_worker to WORKER_ID as well, and gets it as a parameter.",
     read=f"{LAB}#who-owns-a-task",
 )
-def writes_its_id(history: History) -> Judgement:
-    """A claim writes the worker's own WORKER_ID to assigned_worker; two workers write two ids.
+def writes_its_id(history: History, odd: History) -> Judgement:
+    """A claim writes the worker's own WORKER_ID to assigned_worker, whatever it is; two workers write two ids.
 
     The name on the row tells who to ask when a task hangs, and lets a worker prove that a task is still its own.
     """
@@ -112,4 +122,26 @@ def writes_its_id(history: History) -> Judgement:
                 expected=f"assigned_worker {wanted}",
                 observed=f"assigned_worker {claim.owner}, claimed by {claim.service}",
             )
-    return holds(list_of(sorted(set(ids.values()))))
+    return _writes_an_odd_one(odd) or holds(list_of(sorted(set(ids.values()))))
+
+
+def _writes_an_odd_one(history: History) -> Judgement | None:
+    """What is wrong where the WORKER_ID has an apostrophe in it."""
+    started = need(history.started(A), "the worker was not started")
+    waits = need(history.moment("waits"), "no task was inserted")
+    story = history.story(waits.detail["task"])
+    name = started.settings["WORKER_ID"]
+    owners = [claim.owner for claim in story.claims]
+    if owners and set(owners) == {name}:
+        return None
+    if not owners and story.completions:
+        return None  # its claim was never visible
+    exit_ = history.exited(A)
+    return broken(
+        *life(story),
+        *[said(line) for line in history.log(A)[-4:]],
+        *([ended(exit_)] if exit_ is not None else []),
+        expected=f"assigned_worker {name}",
+        observed=f"assigned_worker {owners[0]}" if owners else "no claim",
+        hint="Hand values to the driver as parameters: it knows which characters mean something to the database.",
+    )

@@ -99,7 +99,7 @@ def lists(history: History) -> Judgement:
     rows: dict[str, str] = {str(key): value for key, value in moment.detail["rows"].items()}
     answers = [e for e in history.exchanges("GET", "/tasks") if moment.at <= e.at < end.at]
     for answer in answers:
-        if problem := _list_problem(answer, rows):
+        if problem := _list_problem(answer, rows) or _rest_problem(answer, rows):
             return problem
     some = {task: status for task, status in rows.items() if status == OF_ONE_STATUS}
     for wanted, status, size in ((rows, None, PAGE), (some, OF_ONE_STATUS, SHORT_PAGE)):
@@ -107,6 +107,21 @@ def lists(history: History) -> Judgement:
         if problem := _paging_problem(pages, wanted, status, size):
             return problem
     return holds(f"{len(rows)} tasks, four filters, and pages of {PAGE} that hold each task once")
+
+
+def _rest_problem(answer: HttpExchange, rows: dict[str, str]) -> Judgement | None:
+    """What is wrong with a list from some place on, to its end."""
+    offset, ids = _query_of(answer, "offset"), ids_of(answer) or []
+    if offset is None or _size_of(answer) is not None:
+        return None
+    left = len(rows) - int(offset)
+    if len(set(ids)) == len(ids) == left and set(ids) <= rows.keys():
+        return None
+    return broken(
+        asked(answer),
+        expected=f"the last {left} of {len(rows)} tasks: offset means something without a limit, too",
+        observed=f"{len(ids)} tasks",
+    )
 
 
 def _paging_problem(
@@ -148,6 +163,8 @@ def _list_problem(answer: HttpExchange, rows: dict[str, str]) -> Judgement | Non
             observed=seen_of(answer) if answer.status != 200 else short(answer.body, 60),
         )
     size, status = _size_of(answer), _status_of(answer)
+    if _query_of(answer, "offset") is not None and size is None:
+        return None
     if size is not None:
         if len(ids) <= size:
             return None

@@ -17,12 +17,17 @@ LAB = "labs/lab-03-worker-service.md"
 A = "worker-A"
 
 
+LIKE_A_FORMAT = " with {care} and %s"
+"""A title may end with what means something to the functions that format a line of the log."""
+
+
 @scenario(timeout=10, seconds=3)
 def three_tasks(lab: Lab) -> None:
     """A worker starts, finds nothing, then works off three tasks and finds nothing again."""
     worker = lab.start_worker(poll=0.3, duration=0.3)
     lab.watch(0.05 * lab.patience)  # one poll may be several statements, each on a connection of its own
-    tasks = lab.insert_tasks(3)
+    titles = [lab.new_title(), lab.new_title() + LIKE_A_FORMAT, lab.new_title()]
+    tasks = lab.insert_tasks(3, titles=titles)
     lab.wait_until(lab.has_status(*tasks))
     lab.wait_until(worker.has_looked())
     lab.note("worked-off", tasks=[task.id for task in tasks], titles=[task.title for task in tasks])
@@ -36,6 +41,7 @@ BAD_SETTINGS: dict[str, tuple[str, float | str | None]] = {
     "poll-negative": ("WORKER_POLL_INTERVAL", "-1"),
     "duration-word": ("WORKER_TASK_DURATION", "soon"),
     "stuck-zero": ("WORKER_STUCK_TIMEOUT", 0.0),
+    "level-word": ("LOG_LEVEL", "loud"),
 }
 """Instance → variable and its bad value: None is left out, a number is a duration in the manifest's form."""
 

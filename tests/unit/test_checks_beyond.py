@@ -658,14 +658,14 @@ SAME = "the same lines as for a plain task"
 
 def an_email(*lines: tuple[float, str], status: str = "completed") -> Story:
     """A plain task until 2, an email from then on, completed at 3."""
-    story = Story().start(A).insert("6101", 1.0).insert("6102", 2.0)
+    story = Story().start(A, WORKER_TASK_DURATION="0.4").insert("6101", 1.0).insert("6102", 2.0)
     story.claim("6101", 1.25, A).complete("6101", 1.75, A)
     story.note("email", 2.0, task=EMAIL[0], title=EMAIL[1], plain=PLAIN[0], plain_title=PLAIN[1])
     if status != "pending":
         story.claim("6102", 2.25, A).update("6102", 3.0, A, status=status)
     for at, text in lines:
         story.log(A, at, text)
-    return story
+    return story.insert("6103", 4.0).note("failing-email", 4.1, task="6103")
 
 
 def test_without_an_email_nothing_can_be_judged_of_types() -> None:
@@ -814,7 +814,53 @@ def test_a_second_task_that_was_taken_fails_although_a_stall_explains_the_first_
 
 
 def test_an_email_s_own_line_counts_however_soon_it_comes() -> None:
-    story = Story().start(A).insert("6101", 1.0).claim("6101", 1.25, A).complete("6101", 1.75, A)
-    story.insert("6102", 2.0).claim("6102", 2.005, A).log(A, 2.01, "sending mail for task 6102 to nobody")
+    story = Story().start(A, WORKER_TASK_DURATION="0.05").insert("6101", 1.0).claim("6101", 1.25, A)
+    story.complete("6101", 1.75, A).insert("6102", 2.0).claim("6102", 2.005, A)
+    story.log(A, 2.01, "sending mail for task 6102 to nobody").complete("6102", 2.1, A)
     story.note("email", 2.02, task="6102", title=EMAIL[1], plain="6101", plain_title=PLAIN[1])
-    assert CHECKS["x.task-types"].judge(story.complete("6102", 2.1, A).history()).verdict is Verdict.PASS
+    story.insert("6103", 4.0).note("failing-email", 4.1, task="6103")
+    assert judged("x.task-types", story).verdict is Verdict.PASS
+
+
+SENDING = (2.5, "sending mail for task 6102")
+
+
+def plain_task_that_fails(status: str = "failed") -> Story:
+    story = Story().start(A).insert("1", 1.0).claim("1", 1.5, A).update("1", 2.0, A, status=status)
+    return story.note("failing", 1.1, task="1")
+
+
+def test_an_email_that_is_over_before_its_work_can_have_been_done_fails() -> None:
+    story = an_email(SENDING, status="processing").complete("6102", 2.3, A)
+    judgement = judged("x.task-types", story)
+    assert (judgement.verdict, judgement.expected) == (FAIL, "an email takes the time that work takes")
+    assert judgement.observed == "task 6102 completed 0.05 s after its claim, and its work takes 0.4 s"
+
+
+def test_where_plain_work_is_too_short_as_well_the_email_is_not_blamed() -> None:
+    story = Story().start(A, WORKER_TASK_DURATION="2").insert("6101", 1.0).insert("6102", 2.0)
+    story.claim("6101", 1.25, A).complete("6101", 1.75, A).claim("6102", 2.25, A).complete("6102", 2.3, A)
+    story.note("email", 2.0, task="6102", title=EMAIL[1], plain="6101", plain_title=PLAIN[1]).log(A, *SENDING)
+    story.insert("6103", 4.0).note("failing-email", 4.1, task="6103")
+    assert judged("x.task-types", story).verdict is PASS
+
+
+def test_an_email_that_is_to_fail_and_is_completed_fails_where_a_plain_task_does_not() -> None:
+    story = an_email(SENDING).claim("6103", 4.5, A).complete("6103", 5.0, A)
+    judgement = judged("x.task-types", story, plain_task_that_fails())
+    assert (judgement.verdict, judgement.observed) == (FAIL, "task 6103 was completed")
+    assert judgement.expected == "an email whose payload says so fails, as a plain task does"
+    assert judged("x.task-types", story, plain_task_that_fails("completed")).verdict is PASS
+    assert judged("x.task-types", story).verdict is PASS
+
+
+def test_an_email_that_fails_as_its_payload_says_passes() -> None:
+    story = an_email(SENDING).claim("6103", 4.5, A).update("6103", 5.0, A, status="failed")
+    assert judged("x.task-types", story, plain_task_that_fails()).verdict is PASS
+
+
+def test_without_an_email_that_is_to_fail_nothing_can_be_said() -> None:
+    story = Story().start(A, WORKER_TASK_DURATION="0.1").insert("6101", 1.0).claim("6101", 1.25, A)
+    story.complete("6101", 1.75, A).insert("6102", 2.0).claim("6102", 2.25, A).complete("6102", 3.0, A)
+    story.note("email", 2.0, task="6102", title=EMAIL[1], plain="6101", plain_title=PLAIN[1]).log(A, *SENDING)
+    assert reason("x.task-types", story) == "the scenario came to no end"

@@ -21,7 +21,8 @@ TITLES = [f"burst {number}" for number in range(10)]
 
 def judged(name: str, *histories: History) -> CheckResult:
     [check] = select(all_checks(), only=[name])
-    takes = {s.name: [Take(history, 1.0)] for s, history in zip(check.on, histories, strict=True)}
+    left_out = [Story().history()] * (len(check.on) - len(histories))
+    takes = {s.name: [Take(h, 1.0)] for s, h in zip(check.on, (*histories, *left_out), strict=True)}
     return Judge((check,), takes).results()[name]
 
 

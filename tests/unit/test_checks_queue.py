@@ -504,6 +504,27 @@ def test_a_task_that_is_deleted_after_its_completion_has_neither_title_nor_descr
     assert judgement.observed == "title is “None” and description is “None”"
 
 
+def test_a_worker_that_moves_the_time_of_a_creation_fails_with_the_status_that_the_task_got() -> None:
+    story = (
+        changed().insert("9", 5.0, created_at="2030").update("9", 5.5, A, status="processing", created_at="2031")
+    )
+    judgement = judged("3b.end-to-end", story)
+    assert (judgement.verdict, judgement.expected) == (Verdict.FAIL, "created_at stays what it was")
+    assert judgement.observed == "task 9 got another one as it became processing"
+
+
+def test_a_recovery_that_moves_the_time_of_a_creation_fails_as_well() -> None:
+    killed = Story().start(A).start(B).insert("9", 1.0, created_at="2030").claim("9", 1.5, A)
+    killed.update("9", 4.0, B, status="pending", created_at="2031")
+    assert judged("3b.end-to-end", changed(), killed).observed == "task 9 got another one as it became pending"
+
+
+def test_what_the_grader_does_to_the_time_of_a_creation_is_nobodys_fault() -> None:
+    killed = Story().start(A).insert("9", 1.0, created_at="2030").update("9", 1.5, None, created_at="2029")
+    killed.claim("9", 2.0, A).delete("9", 3.0, A)
+    assert judged("3b.end-to-end", changed(), killed).verdict is Verdict.PASS
+
+
 def test_an_answer_that_is_as_late_as_its_task_is_not_called_wrong() -> None:
     story = Story().start("api").start(A).ask("POST", "/tasks", 1.0, 201, {"id": 1}, FIRST)
     story.insert("1", 1.001, by="api", **FIRST).note("posted", 1.1, task="1", title="first").claim("1", 8.9, A)

@@ -177,6 +177,14 @@ def test_work_on_a_task_begins_with_its_first_claim() -> None:
 # ---------------------------------------------------------------- 3b.assigned-worker
 
 
+ODD = "O'Neill's worker-1"
+
+
+def odd_name() -> Story:
+    """A worker with an apostrophe in its name, and a task that waits for it."""
+    return Story().start(A, WORKER_ID=ODD).insert("7", 1.0).note("waits", 1.1, task="7")
+
+
 @pytest.mark.parametrize(
     ("ids", "words"),
     [
@@ -191,7 +199,7 @@ def test_workers_that_write_their_own_ids_pass_with_each_of_them_in_order(
     story = Story()
     for name, own in zip((A, B, C), ids, strict=False):
         story.start(name, WORKER_ID=own).insert(name, 1.0).claim(name, 2.0, name, own)
-    judgement = judged("3b.assigned-worker", story)
+    judgement = judged("3b.assigned-worker", story, odd_name().claim("7", 2.0, A, ODD))
     assert (judgement.verdict, judgement.observed) == (PASS, words)
 
 
@@ -221,3 +229,30 @@ def test_of_several_claims_with_a_wrong_id_the_first_one_in_time_is_told() -> No
     story = shared().insert("4", 1.0).insert("5", 1.0)
     story.claim("4", 4.5, A, "four").claim("5", 4.0, A, "five")
     assert judged("3b.assigned-worker", story).observed == "assigned_worker five, claimed by worker-A"
+
+
+@pytest.mark.parametrize(
+    ("story", "observed"),
+    [
+        (odd_name().claim("7", 2.0, A, "O''Neill''s worker-1"), "assigned_worker O''Neill''s worker-1"),
+        (odd_name().log(A, 2.0, "syntax error").exit(A, 2.1, 1), "no claim"),
+        (odd_name(), "no claim"),
+    ],
+)
+def test_a_name_with_an_apostrophe_that_does_not_come_to_the_row_as_it_is_fails(
+    story: Story, observed: str
+) -> None:
+    judgement = judged("3b.assigned-worker", shared(), story)
+    assert (judgement.verdict, judgement.observed) == (FAIL, observed)
+    assert judgement.expected == f"assigned_worker {ODD}"
+    assert "as parameters" in str(judgement.hint)
+
+
+def test_a_claim_that_nobody_could_see_tells_nothing_of_an_odd_name() -> None:
+    story = odd_name().update("7", 2.5, A, status="completed", assigned_worker=ODD)
+    assert judged("3b.assigned-worker", shared(), story).verdict is PASS
+
+
+def test_the_odd_name_is_not_judged_where_no_task_came() -> None:
+    assert reason("3b.assigned-worker", shared(), Story().start(A)) == "no task was inserted"
+    assert reason("3b.assigned-worker", shared(), Story()) == "the worker was not started"

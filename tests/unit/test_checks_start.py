@@ -43,6 +43,7 @@ SHOWN = {
     "poll-negative": "WORKER_POLL_INTERVAL=-1",
     "duration-word": "WORKER_TASK_DURATION=soon",
     "stuck-zero": "WORKER_STUCK_TIMEOUT=0s",
+    "level-word": "LOG_LEVEL=loud",
 }
 """What the expectation calls each bad setting."""
 
@@ -85,7 +86,7 @@ def starts(first: Story | None = None, second: Story | None = None) -> Judgement
 def test_a_worker_that_polls_and_refuses_what_makes_no_sense_passes() -> None:
     judgement = starts()
     assert judgement.verdict is PASS
-    assert judgement.observed == "polling 0.5 s after its start; 7 bad settings refused"
+    assert judgement.observed == "polling 0.5 s after its start; 8 bad settings refused"
 
 
 def test_workers_that_were_not_started_say_nothing() -> None:

@@ -19,7 +19,8 @@ POLL = "SELECT id FROM tasks WHERE status = 'pending'"
 
 def judged(name: str, *histories: History) -> CheckResult:
     [check] = select(all_checks(), only=[name])
-    takes = {s.name: [Take(history, 1.0)] for s, history in zip(check.on, histories, strict=True)}
+    left_out = [Story().history()] * (len(check.on) - len(histories))
+    takes = {s.name: [Take(h, 1.0)] for s, h in zip(check.on, (*histories, *left_out), strict=True)}
     return Judge((check,), takes).results()[name]
 
 
@@ -313,6 +314,7 @@ def an_email(*lines: tuple[float, str]) -> CheckResult:
     """A plain task 1 until 2, an email 2 from then on, completed at 3."""
     story = Story().start(A).insert("1", 1.0).insert("2", 2.0).claim("2", 2.5, A).complete("2", 3.0, A)
     story.note("email", 2.1, task="2", title="title 2", plain="1", plain_title="title 1")
+    story.insert("3", 3.5).note("failing-email", 3.5, task="3")
     story.log(A, 1.2, "claimed task=1 'title 1' attempt=1")
     for at, text in (*lines, (2.6, "claimed task=2 'title 2' attempt=1"), (3.1, "completed task=2 in 0.31 s")):
         story.log(A, at, text)

@@ -1,4 +1,4 @@
-"""Beyond the lab: what a queue in production has to bear. Bonus points."""
+"""Beyond the lab: a worker that sleeps while another one takes its task over."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import signal
 from functools import partial
 
 from grader.checkpoints.durable import AtChange, maker
-from grader.checkpoints.evidence import ended, life, list_of, moved, said, short
-from grader.checkpoints.lines import form, is_about
+from grader.checkpoints.evidence import life, moved, short
 from grader.checkpoints.polling import does_the_work
 from grader.checkpoints.races import shares_the_work
 from grader.checkpoints.recovery import POLL, recovers_what_a_killed_worker_left
-from grader.checkpoints.shutdown import finishes_the_task_in_hand
-from grader.checkpoints.starting import BUSY_SHARE, LAB, A, no_database, tells_the_password
+from grader.checkpoints.starting import LAB
 from grader.checkpoints.worker import processes
 from grader.declare import check, scenario
 from grader.history.board import Board
@@ -23,8 +21,6 @@ from grader.judgement import Judgement, broken, holds, need, together
 from grader.lab import Condition, Lab, Task, Worker, any_of
 from grader.model import Evidence, Verdict
 from grader.wire import Hold
-
-# ---------------------------------------------------------------- fencing
 
 SLEEP_TIMEOUT = 1.2
 SLEEP_WORK = 0.5
@@ -229,216 +225,3 @@ def _abandoned_again(story: Story, service: str, change: Change) -> bool:
 
 def _moment_of(history: History, name: str, story: Story) -> Moment | None:
     return next((m for m in history.moments(name) if m.detail["task"] == story.task), None)
-
-
-# ---------------------------------------------------------------- database restart
-
-
-@scenario(timeout=15, seconds=6)
-def database_restarts(lab: Lab) -> None:
-    """The database goes away while the worker waits, and once more while it works."""
-    worker = lab.start_worker(poll=0.3, duration=0.8, stuck=2.0)
-    with lab.outage(worker):
-        lab.watch(0.3)
-        worker.process.sample_usage()
-        lab.watch(1.2)
-        worker.process.sample_usage()
-    [first] = lab.insert_tasks(1)
-    lab.note("first-task", task=first.id)
-    lab.wait_until(worker.works_on(first))
-    lab.settle()
-    with lab.outage(worker):
-        lab.watch(1.3)
-    lab.wait_until(lab.has_status(first))
-    [second] = lab.insert_tasks(1)
-    lab.note("second-task", task=second.id)
-    lab.wait_until(lab.has_status(second))
-    lab.note("came-through")
-
-
-@check(
-    "x.database-restart",
-    points=2,
-    on=(database_restarts, no_database),
-    after=processes,
-    explained_by=does_the_work,
-    hint="Catch the lost connection around every round of the loop, wait a moment, connect again, and go on.",
-    read=f"{LAB}#database-restart",
-)
-def comes_through_a_restart(history: History, without: History) -> Judgement:
-    """The database goes away for a while, idle and mid-task: the worker comes through, no task is lost, no password told.
-
-    Databases are restarted for updates, and networks break. A worker that ends then needs somebody to start it
-    again, everywhere at once.
-    """
-    gone = need(history.moment("database-gone"), "the worker never came to its first poll")
-    problem = tells_the_password(history.log(A))
-    if problem and not tells_the_password(without.log(A)):  # else another check has told of it
-        return problem
-    exit_ = history.exited(A)
-    after = [said(line) for line in history.log(A) if line.at > gone.at]
-    if exit_ is not None:
-        return broken(
-            *after[-5:], ended(exit_), expected="the worker lives", observed="it ended when the database was gone"
-        )
-    usage = history.usage(A)
-    if len(usage) >= 2:
-        used, time = usage[1].cpu_s - usage[0].cpu_s, usage[1].at - usage[0].at
-        if used > BUSY_SHARE * time:
-            return broken(
-                *after[:3],
-                expected="a pause between two tries to connect",
-                observed=f"{used:.1f} s of CPU time in {time:.1f} s",
-            )
-    lost = [s for s in history.stories.values() if s.status != "completed"]
-    if lost:
-        waited = history.gave_up.seconds if history.gave_up else 0
-        words = list_of(f"task {s.task} {s.status}" for s in lost)
-        return broken(
-            *after[-5:],
-            *[e for s in lost for e in life(s)],
-            expected="every task completed after the database is back",
-            observed=f"{waited:.0f} s later: {words}",
-        )
-    need(history.moment("came-through"), "the second outage did not come about")
-    return holds("two outages, two tasks completed", *[e for s in history.stories.values() for e in life(s)])
-
-
-# ---------------------------------------------------------------- long tasks
-
-LONG_TIMEOUT = 1.5
-LONG_WORK = 3.4
-
-MOST_TIMES_LONGER = 3.0
-"""So much longer both are at most on a slow machine, where signs of life take their time too."""
-
-MOST_STALLED = 0.25
-"""Share of the timeout for which the machine may give nobody time, and a lost task is still the worker's fault."""
-
-
-@scenario(timeout=12, seconds=6)
-def work_longer_than_the_timeout(lab: Lab) -> None:
-    """Two of three workers work for longer than the timeout, one of them told to stop; the third has time to steal."""
-    longer = min(lab.patience, MOST_TIMES_LONGER)
-    work, timeout = LONG_WORK * longer, LONG_TIMEOUT * longer
-    workers = {
-        name: lab.start_worker(name, poll=POLL, duration=work, stuck=timeout, ready=False)
-        for name in ("worker-A", "worker-B", "worker-C")
-    }
-    for worker in workers.values():
-        lab.wait_until(worker.has_looked())
-    told, other = lab.insert_tasks(2)
-    name = lab.wait_for_any({w.name: w.works_on(told) for w in workers.values()})
-    lab.settle()
-    workers[name].signal(signal.SIGTERM)
-    lab.note("at-work", told=told.id, other=other.id, service=name)
-    lab.wait_until(lab.has_status(told, other))
-    lab.note("both-done")
-
-
-@check(
-    "x.long-task",
-    points=2,
-    on=work_longer_than_the_timeout,
-    after=(processes, finishes_the_task_in_hand),
-    explained_by=(does_the_work, shares_the_work),
-    hint="While it works, and also while it finishes after a signal, a worker shows that it lives: it moves "
-    "updated_at, in a thread of its own, more often than the timeout.",
-    read=f"{LAB}#long-tasks",
-)
-def keeps_long_tasks(history: History) -> Judgement:
-    """Work that lasts longer than WORKER_STUCK_TIMEOUT is not taken from a live worker.
-
-    A timeout that is longer than every task makes recovery slow; one that is shorter takes tasks from live
-    workers. A worker that shows that it lives needs neither compromise.
-    """
-    at_work = need(history.moment("at-work"), "no worker had a task in hand")
-    told, other = (history.story(at_work.detail[which]) for which in ("told", "other"))
-    draining = " while it finished after SIGTERM"
-    results = together((partial(_is_kept, history, told, draining), partial(_is_kept, history, other)))
-    if results[0].verdict is Verdict.FAIL:
-        return results[0]
-    return holds("two tasks that took more than twice the timeout, each done by one worker", *life(told))
-
-
-def _is_kept(history: History, story: Story, when: str = "") -> Judgement:
-    """Whether a task stayed with the one worker that took it. ``when`` says more of that moment, in words."""
-    holders = list(dict.fromkeys(c.service for c in story.claims))
-    if len(holders) > 1 or len(story.completions) > 1 or "pending" in story.statuses[1:]:
-        _need_time_for_signs_of_life(history, story)
-        return broken(
-            *life(story),
-            expected=f"task {story.task} stays with {holders[0] if holders else 'its worker'}{when}",
-            observed=f"it was taken from a worker that was alive and at work{when}",
-        )
-    if not story.completions:
-        need(None, f"task {story.task} was not completed in time")
-    return holds("kept")
-
-
-def _need_time_for_signs_of_life(history: History, story: Story) -> None:
-    """That the machine gave the holder of a task that was taken from it the time to say that it lives."""
-    if not story.claims:
-        return
-    holder = story.claims[0].service
-    taken = next((c for c in story.changes if c.at > story.claims[0].at and c.service != holder), None)
-    if taken is None:
-        return
-    last = need(story.last_sign_of_life(str(holder), taken.at), f"{holder} never touched the task")
-    stalled = history.stalled_between(last, taken.at)
-    if stalled > MOST_STALLED * LONG_TIMEOUT * min(history.patience, MOST_TIMES_LONGER):
-        need(None, f"the machine stood still for {stalled:.1f} s, in which {holder} could not show that it lives")
-
-
-# ---------------------------------------------------------------- task types
-
-
-@scenario(timeout=10, seconds=2)
-def an_email(lab: Lab) -> None:
-    """A plain task and one of type email."""
-    worker = lab.start_worker(poll=0.2, duration=0.05)
-    [plain] = lab.insert_tasks(1)
-    lab.wait_until(lab.has_status(plain))
-    [email] = lab.insert_tasks(1, type="email")
-    lab.note("email", task=email.id, title=email.title, plain=plain.id, plain_title=plain.title)
-    lab.wait_until(lab.has_status(email))
-    lab.wait_until(worker.has_looked())
-
-
-@check(
-    "x.task-types",
-    points=1,
-    on=an_email,
-    after=processes,
-    hint="A dictionary from type to function: a new type is one new entry.",
-    read=f"{LAB}#task-types",
-)
-def knows_email(history: History) -> Judgement:
-    """A task of type email is completed, with a log line of its own.
-
-    A queue for one kind of task gets a second kind soon. Adding one should not mean to touch the loop that claims.
-    """
-    detail = need(history.moment("email"), "the plain task was not completed").detail
-    story = history.story(detail["task"])
-    if not story.completions:
-        return broken(*life(story), expected="the email task completed", observed=f"it is {story.status}")
-    names = (detail["plain"], detail["plain_title"], detail["task"], detail["title"])
-    log = history.log(A)
-    # Whatever reached the grader late is a plain task's line all the same if it names that one.
-    inserted = story.changes[0].at
-    plain = [n for n in log if n.at < inserted or is_about(n.text, detail["plain"])]
-    usual = {form(n.text, *names) for n in plain}
-    own = [
-        n
-        for n in log
-        if n not in plain
-        and (is_about(n.text, story.task) or detail["title"] in n.text or "mail" in n.text.lower())
-        and form(n.text, *names) not in usual
-    ]
-    if not own:
-        return broken(
-            *[said(n) for n in log if n.at >= inserted][:5],
-            expected="a log line for the email that a plain task does not have",
-            observed="the same lines as for a plain task",
-        )
-    return holds("completed, with a line of its own", said(own[0]))
