@@ -21,8 +21,9 @@ _SLACK = 0.5
 
 @scenario(timeout=10, seconds=6)
 def database_gone_for_the_api(lab: Lab) -> None:
-    """/health is asked while the database is up, busy, gone, silent, and back."""
+    """/health is asked while the database is up, busy, gone, silent, and back; a task while it is gone."""
     api = lab.start_api()
+    [task] = lab.insert_tasks(1)
     limit = (HEALTH_LIMIT + 2) * lab.patience
     _health(lab, api, "up", limit)
     with ThreadPoolExecutor(2) as others, lab.database.hold_table("ACCESS EXCLUSIVE"):
@@ -33,6 +34,11 @@ def database_gone_for_the_api(lab: Lab) -> None:
         _health(lab, api, "busy", limit)
     with lab.outage(api):
         _health(lab, api, "gone", limit)
+        lab.note("asks-without-database", task=task.id)
+        with ThreadPoolExecutor(2) as clients:
+            for path in ("/tasks", f"/tasks/{task.id}"):
+                clients.submit(api.request, "GET", path, timeout=limit)
+        lab.note("asked-without-database")
     lab.comes(_healthy(api), timeout=5)
     _health(lab, api, "back", limit)
     lab.note("asks-for-tasks")

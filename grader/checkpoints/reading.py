@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from grader.checkpoints.api import LAB
 from grader.checkpoints.evidence import asked, list_of, short
+from grader.checkpoints.health import database_gone_for_the_api
 from grader.checkpoints.over_http import OF_ONE_STATUS, PAGE, SHORT_PAGE, tasks_over_http
 from grader.checkpoints.replies import first, ids_of, never_answered, plain_task, seen_of
 from grader.checkpoints.requests import BAD_IDS
@@ -19,11 +20,11 @@ from grader.judgement import Judgement, broken, holds, need
 @check(
     "2.read",
     points=2,
-    on=(tasks_over_http, bad_requests),
+    on=(tasks_over_http, bad_requests, database_gone_for_the_api),
     hint="No row: 404. An id that cannot be one, or is too large for the column: 404 or 422, never a 500.",
     read=f"{LAB}#the-api-service-you-bring",
 )
-def reads(history: History, many: History) -> Judgement:
+def reads(history: History, many: History, gone: History) -> Judgement:
     """GET /tasks/{id} answers with that task; 404 when there is none, each time; 404 or 422 when it is no id at all.
 
     A client can only act on an answer that tells apart: here it is, there is none, that is no id. A 500 says that
@@ -48,7 +49,7 @@ def reads(history: History, many: History) -> Judgement:
             return broken(
                 asked(answer), expected="400, 404 or 422 for an id that is none", observed=seen_of(answer)
             )
-    if problem := _problem_after_many(many):
+    if problem := _problem_after_many(many) or _made_up_answer(gone):
         return problem
     return holds(f"one task by id, 404 for {unknown.detail['task']}, 4xx for {len(BAD_IDS)} malformed ids")
 
@@ -71,6 +72,28 @@ def _problem_after_many(history: History) -> Judgement | None:
             hint="Does a request that ends with 404 give its database connection back? Let a with block do it.",
         )
     return None
+
+
+def _made_up_answer(history: History) -> Judgement | None:
+    """What an api-service said of a task that it could not ask for: that there is none."""
+    moment = need(history.moment("asks-without-database"), "no task was asked for with the database gone")
+    over = need(history.moment("asked-without-database"), "no task was asked for with the database gone")
+    task = moment.detail["task"]
+    answers = [e for e in history.exchanges("GET") if moment.at <= e.at < over.at]
+    made_up = [
+        e
+        for e in answers
+        if e.status == 404 or (e.status == 200 and (ids := ids_of(e)) is not None and task not in ids)
+    ]
+    if not made_up:
+        return None
+    return broken(
+        *[asked(e) for e in made_up],
+        expected=f"with the database gone, no answer that says that task {task} does not exist (503, or any other "
+        "error, is fine)",
+        observed=seen_of(made_up[0]) + ("" if made_up[0].status == 404 else ", and a list without it"),
+        hint="An except that catches everything turns “I cannot know” into “there is none”. Catch what you expect.",
+    )
 
 
 @check(

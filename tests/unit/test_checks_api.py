@@ -24,11 +24,12 @@ OVER_HTTP = ("2.create", "2.read", "2.list", "2.update-delete", "2.persistence")
 Row = dict[str, Any]
 
 
-def judged(name: str, history: History, many: History | None = None) -> CheckResult:
-    """``many`` is what a check asks of further scenarios."""
+def judged(name: str, history: History, many: History | None = None, gone: History | None = None) -> CheckResult:
+    """``many`` and ``gone`` are what 2.read asks of further scenarios."""
     [check] = select(all_checks(), only=[name])
-    takes = {scenario.name: [Take(many or in_vain().history(), 1.0)] for scenario in check.on[1:]}
-    return Judge((check,), {check.on[0].name: [Take(history, 1.0)], **takes}).results()[name]
+    others = (many or in_vain().history(), gone or without_database().history())
+    takes = {s.name: [Take(h, 1.0)] for s, h in zip(check.on, (history, *others), strict=False)}
+    return Judge((check,), takes).results()[name]
 
 
 class Conversation:
@@ -298,6 +299,46 @@ def test_many_requests_that_were_not_seen_to_their_end_say_nothing(without: str,
     events = [e for e in in_vain(500).events if not (isinstance(e, Moment) and e.name == without)]
     result = judged("2.read", RIGHT, History(events))
     assert (result.verdict, reason in str(result.reason)) == (Verdict.INCONCLUSIVE, True)
+
+
+def without_database(one: int | None = 503, many: int | None = 503, listed: Any = None) -> Story:
+    """The answers for task 1 and for the list of all, while the database is gone."""
+    story = Story().start("api").ask("GET", "/tasks", 0.5, 200, []).note("asks-without-database", 1.0, task="1")
+    story.ask("GET", "/tasks", 1.1, many, listed).ask("GET", "/tasks/1", 1.2, one, {"detail": "sorry"})
+    return story.note("asked-without-database", 2.0).ask("GET", "/tasks/1", 3.0, 404, {})
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        without_database(),
+        without_database(500, None),
+        without_database(None, 200, [{"id": 1}]),
+        without_database(200, 200, {"detail": "no list"}),
+    ],
+)
+def test_an_api_service_that_cannot_ask_may_answer_anything_that_is_no_lie(story: Story) -> None:
+    assert judged("2.read", RIGHT, gone=story.history()).verdict is PASS
+
+
+@pytest.mark.parametrize(
+    ("story", "observed"),
+    [
+        (without_database(one=404), "status 404"),
+        (without_database(many=404), "status 404"),
+        (without_database(many=200, listed=[]), "status 200, and a list without it"),
+        (without_database(many=200, listed={"items": [{"id": 2}]}), "status 200, and a list without it"),
+    ],
+)
+def test_an_answer_that_denies_a_task_which_nobody_could_ask_for_fails(story: Story, observed: str) -> None:
+    result = judged("2.read", RIGHT, gone=story.history())
+    assert (result.verdict, result.observed) == (FAIL, observed)
+    assert "with the database gone" in str(result.expected)
+
+
+def test_without_a_database_that_goes_away_nothing_is_said_of_answers_without_one() -> None:
+    result = judged("2.read", RIGHT, gone=Story().start("api").history())
+    assert (result.verdict, "database gone" in str(result.reason)) == (Verdict.INCONCLUSIVE, True)
 
 
 def answering_bad_ids(status: int, *bad: str) -> History:
