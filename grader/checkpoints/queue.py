@@ -16,14 +16,16 @@ from grader.model import Evidence
 
 @scenario(timeout=10, seconds=2)
 def oldest_row_locked(lab: Lab) -> None:
-    """The oldest of two tasks is locked by somebody else when the worker comes; later the lock is let go."""
-    oldest, other = lab.insert_tasks(2)
-    with lab.database.hold_row(oldest.id):
-        lab.note("row-locked", task=oldest.id, other=other.id)
-        worker = lab.start_worker(poll=0.2, duration=0.05, ready=False)
-        # Long enough for a start and several polls; a worker that waits for the lock does not get there.
-        lab.comes(lab.has_status(other), timeout=4)
-        lab.note("row-let-go")
+    """The oldest of two tasks is locked by somebody else when the worker looks; later the lock is let go."""
+    worker = lab.start_worker(poll=0.2, duration=0.05)
+    with worker.relay.hold(lambda _step: True) as hold:  # it sees no task before one is locked
+        oldest, other = lab.insert_tasks(2)
+        with lab.database.hold_row(oldest.id):
+            lab.note("row-locked", task=oldest.id, other=other.id)
+            hold.release()
+            # Long enough for several polls; a worker that waits for the lock does not get there.
+            lab.comes(lab.has_status(other), timeout=4)
+            lab.note("row-let-go")
     lab.wait_until(lab.has_status(oldest, other))
     lab.wait_until(worker.has_looked())
     _held_claim(lab, worker)

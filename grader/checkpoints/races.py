@@ -91,9 +91,10 @@ def _overlap(history: History) -> Judgement:
 def a_name_with_an_apostrophe(lab: Lab) -> None:
     """A worker whose WORKER_ID has an apostrophe in it, and one task."""
     name = lab.new_worker_id("O'Neill's worker")
+    worker = lab.start_worker(poll=0.2, duration=0.05, changed={"WORKER_ID": name}, ready=False)
+    lab.comes(any_of((worker.has_looked(), lab.has_exited(worker))), timeout=10)
     [task] = lab.insert_tasks(1)
     lab.note("waits", task=task.id)
-    worker = lab.start_worker(poll=0.2, duration=0.05, changed={"WORKER_ID": name}, ready=False)
     lab.comes(any_of((lab.has_status(task), lab.has_exited(worker))), timeout=8)
 
 
@@ -137,6 +138,8 @@ def _writes_an_odd_one(history: History) -> Judgement | None:
     if not owners and story.completions:
         return None  # its claim was never visible
     exit_ = history.exited(A)
+    if not owners and exit_ is None and all(step.is_setup for step in history.steps_of(A)):
+        need(None, "a worker with an apostrophe in its name did not come to its first poll")
     return broken(
         *life(story),
         *[said(line) for line in history.log(A)[-4:]],

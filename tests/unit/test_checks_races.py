@@ -236,7 +236,7 @@ def test_of_several_claims_with_a_wrong_id_the_first_one_in_time_is_told() -> No
     [
         (odd_name().claim("7", 2.0, A, "O''Neill''s worker-1"), "assigned_worker O''Neill''s worker-1"),
         (odd_name().log(A, 2.0, "syntax error").exit(A, 2.1, 1), "no claim"),
-        (odd_name(), "no claim"),
+        (odd_name().step(A, 1.5, "SELECT id FROM tasks").log(A, 1.6, "syntax error"), "no claim"),
     ],
 )
 def test_a_name_with_an_apostrophe_that_does_not_come_to_the_row_as_it_is_fails(
@@ -256,3 +256,8 @@ def test_a_claim_that_nobody_could_see_tells_nothing_of_an_odd_name() -> None:
 def test_the_odd_name_is_not_judged_where_no_task_came() -> None:
     assert reason("3b.assigned-worker", shared(), Story().start(A)) == "no task was inserted"
     assert reason("3b.assigned-worker", shared(), Story()) == "the worker was not started"
+
+
+def test_a_worker_with_an_odd_name_that_is_slow_to_start_is_not_blamed() -> None:
+    waits = odd_name().step(A, 1.5, "SET TIME ZONE 'UTC'")
+    assert "did not come to its first poll" in reason("3b.assigned-worker", shared(), waits)
