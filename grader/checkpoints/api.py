@@ -39,7 +39,7 @@ def creates(history: History) -> Judgement:
     A client that was told 201 throws its own copy away. If the task is not committed by then, a crash at the wrong
     moment loses it, and nobody knows.
     """
-    if silent := never_answered(history):
+    if silent := never_answered(history, before="commit-held"):
         return silent
     posts = history.exchanges("POST", "/tasks")
     held = need(history.moment("commit-held"), "the api-service did not get as far as three POSTs")

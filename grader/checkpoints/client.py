@@ -48,7 +48,7 @@ def _is_seen_to_complete(lab: Lab, api: Api) -> bool:
     lab.note("posted", task=first.id, title=first.title)
     api.request("GET", f"/tasks/{first.id}")
     completed = lab.comes(lab.has_status(first), timeout=_WORKED)
-    api.request("GET", f"/tasks/{first.id}", timeout=15)
+    api.request("GET", f"/tasks/{first.id}")
     lab.note("looked", task=first.id)
     return completed
 

@@ -61,7 +61,7 @@ def _create(lab: Lab, api: Api) -> tuple[list[str], str | None]:
     # A COMMIT that takes its time: nobody may be told of the task before it is done.
     commits = api.relay.hold(AtCommit(statement)) if statement is not None else api.relay.hold_commits()
     with commits as hold, ThreadPoolExecutor(1) as client:
-        posted = client.submit(api.request, "POST", "/tasks", body={"title": lab.new_title()}, timeout=10)
+        posted = client.submit(api.request, "POST", "/tasks", body={"title": lab.new_title()})
         lab.comes(Condition("the api-service to commit", lambda _b, _n: hold.is_holding or posted.done()), 5)
         lab.watch(0.3)
         lab.note("commit-held", held=hold.is_holding, answered=posted.done())
@@ -157,7 +157,7 @@ def _change_beside_a_claim(lab: Lab, api: Api) -> None:
     [task] = lab.insert_tasks(1)
     new = {"title": lab.new_title(), "description": "changed"}
     with api.relay.hold(lambda step: may_write(step.sql)) as hold, ThreadPoolExecutor(1) as client:
-        put = client.submit(api.request, "PUT", f"/tasks/{task.id}", body=new, timeout=10)
+        put = client.submit(api.request, "PUT", f"/tasks/{task.id}", body=new)
         lab.comes(Condition("the api-service to write", lambda _b, _n: hold.is_holding or put.done()), 5)
         lab.note("claims-beside", task=task.id, claimed=hold.is_holding and _claim(lab, task))
         hold.release()
@@ -184,7 +184,7 @@ def _restart(lab: Lab, api: Api, created: Sequence[str]) -> Api:
     # One request waits for the database. The client's other connections are idle and open: keep-alive must not keep
     # the service alive.
     with api.relay.hold(lambda _step: True) as hold, ThreadPoolExecutor(1) as client:
-        asked = client.submit(api.request, "GET", paths[-1], timeout=10)
+        asked = client.submit(api.request, "GET", paths[-1])
         lab.comes(Condition("a request to wait", lambda _b, _n: hold.is_holding or asked.done()), 5)
         lab.note("under-way", path=paths[-1], waits=hold.is_holding)
         api.process.signal(signal.SIGTERM)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from grader.checkpoints.evidence import ended, said, status_words
+from grader.checkpoints.evidence import asked, ended, said, status_words
 from grader.history.events import HttpExchange
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken
@@ -89,12 +89,25 @@ def _moment(text: Any) -> datetime | None:
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
-def never_answered(history: History, service: str = "api") -> Judgement | None:
-    """That the api-service did not come up, where that is why there is nothing else to judge."""
+def never_answered(history: History, service: str = "api", *, before: str | None = None) -> Judgement | None:
+    """That the api-service did not answer (in time), where that is why there is nothing else to judge.
+
+    What comes after the scenario's moment ``before`` is not the caller's business.
+    """
     gave_up = history.gave_up
+    if before is not None and history.moment(before) is not None:
+        return None
     if gave_up is None or not gave_up.waited_for.startswith(f"{service} to answer"):
         return None
     exit_ = history.exited(service)
+    if gave_up.waited_for == f"{service} to answer in time":
+        slow = sorted(history.exchanges(), key=lambda e: e.at - e.ended_at)[:4]
+        return broken(
+            *sorted((asked(e) for e in slow if e.service == service), key=lambda line: line.at),
+            expected="an answer to each request within some seconds",
+            observed=f"the slowest ones took {gave_up.seconds:.0f} s together; nothing more was asked",
+            hint="What does a request wait for, that another one keeps? A connection that is not given back, or a lock?",
+        )
     return broken(
         *[said(line) for line in history.log(service)[-6:]],
         *([ended(exit_)] if exit_ else []),

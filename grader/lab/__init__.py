@@ -226,7 +226,7 @@ class Lab:
         port = own if network.is_own else self._around.services.free_port()
         settings = {"API_HOST": "127.0.0.1", "API_PORT": str(port)}
         process = self._start(name, "api", relay, Reach(network, relay.port), settings, {})
-        api = Api(process, relay, f"http://127.0.0.1:{port}", self.recorder, network)
+        api = Api(process, relay, f"http://127.0.0.1:{port}", self.recorder, self.patience, network)
         self._stack.callback(api.close)
         self.wait_until(Condition(f"{name} to answer", lambda _b, _n: api.answers(), by=name))
         if process.running.listens_on(port) is False and process.status is None:

@@ -8,14 +8,25 @@ from typing import Any
 
 import httpx
 
-from grader.history.events import HttpExchange
+from grader.history.events import HttpExchange, WaitTimedOut
 from grader.history.recorder import Recorder
 from grader.lab.transport import transport_in
+from grader.lab.waiting import GaveUp
 from grader.services import Network, ServiceProcess
 from grader.wire import Relay
 
 _BODY_LIMIT = 256 * 1024
 """Characters of an answer that are kept: enough for a hundred tasks with wide rows; judging needs no more."""
+
+
+LONGEST_ANSWER = 10.0
+"""Seconds (times patience) that a client waits for an answer, unless it is told otherwise."""
+
+_SLOW = 5.0
+"""Seconds (times patience) from which on a request was slow. Nobody holds one up for so long, and it may take a moment."""
+
+_MOST_SLOW = 4
+"""Slow requests after which a scenario gives up: it sends dozens, and nobody wants to wait for all of them."""
 
 
 class Answer:
@@ -50,6 +61,7 @@ class Api:
         relay: Relay,
         base_url: str,
         recorder: Recorder,
+        patience: float,
         network: Network | None = None,
     ) -> None:
         self.name = process.name
@@ -57,10 +69,12 @@ class Api:
         self.relay = relay
         self._recorder = recorder
         self._base_url = base_url
+        self._patience = patience
         self._network = network
         self._client = self._new_client()
         self._left: list[httpx.Client] = []
         self._changing = threading.Lock()
+        self._slow: list[HttpExchange] = []
 
     def _new_client(self) -> httpx.Client:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
@@ -87,26 +101,29 @@ class Api:
         *,
         body: Any = None,
         raw: bytes | None = None,
-        timeout: float = 10.0,
+        timeout: float | None = None,
     ) -> Answer:
         """One request, recorded with its answer. ``body`` is sent as JSON, ``raw`` as it is, as if it were JSON.
 
-        Never raises for what the service does: no answer within ``timeout`` seconds is an answer without status.
-        Safe to call from several threads.
+        No answer within ``timeout`` seconds is an answer without status. Raises GaveUp, after recording it, when that
+        was not the first request for which a client has to wait long. Safe to call from several threads.
         """
+        longest = LONGEST_ANSWER * self._patience if timeout is None else timeout
         content = raw if raw is not None else None if body is None else json.dumps(body).encode("ascii")
         headers = {} if content is None else {"content-type": "application/json"}
         began = self._recorder.clock.now()
         status, content_type, text, error = None, None, "", None
+        is_slow = False
         client = self._client
         try:
-            with client.stream(method, path, content=content, headers=headers, timeout=timeout) as response:
+            with client.stream(method, path, content=content, headers=headers, timeout=longest) as response:
                 status, content_type = response.status_code, response.headers.get("content-type")
                 if status >= 500:
                     self._leave_connections(client)
                 text = _bounded(response)
         except (httpx.HTTPError, httpx.InvalidURL) as problem:
             error = f"{type(problem).__name__}: {problem}"
+            is_slow = isinstance(problem, httpx.TimeoutException)
         exchange = HttpExchange(
             at=began,
             service=self.name,
@@ -120,7 +137,21 @@ class Api:
             ended_at=self._recorder.clock.now(),
         )
         self._recorder.record(exchange)
+        if (is_slow or exchange.ended_at - began >= _SLOW * self._patience) and path != "/health":
+            self._add_slow(exchange)
         return Answer(exchange)
+
+    def _add_slow(self, exchange: HttpExchange) -> None:
+        with self._changing:
+            self._slow.append(exchange)
+            count = len(self._slow)
+        if count < _MOST_SLOW:
+            return
+        what = f"{self.name} to answer in time"
+        if count == _MOST_SLOW:
+            waited = sum(each.ended_at - each.at for each in self._slow)
+            self._recorder.record(WaitTimedOut(at=exchange.ended_at, waited_for=what, seconds=round(waited, 3)))
+        raise GaveUp(what)
 
     def answers(self) -> bool:
         """Whether it answers HTTP at all; not recorded."""

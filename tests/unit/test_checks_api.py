@@ -348,6 +348,26 @@ def answering_bad_ids(status: int, *bad: str) -> History:
     )
 
 
+@pytest.mark.parametrize("name", [*OVER_HTTP, "2.validation"])
+def test_an_api_service_that_lets_its_clients_wait_fails_with_its_slowest_answers(name: str) -> None:
+    story = Story().start("api").ask("POST", "/tasks", 1.0, 201, {"id": 1}, {"title": "x"})
+    for number in range(4):
+        story.ask("GET", "/tasks", 2.0 + 10 * number, None, took=9.0 + number / 10)
+    history = story.add(WaitTimedOut(at=45.0, waited_for="api to answer in time", seconds=36.6)).history()
+    result = judged(name, history)
+    assert (result.verdict, result.expected) == (FAIL, "an answer to each request within some seconds")
+    assert result.observed == "the slowest ones took 37 s together; nothing more was asked"
+    assert [line.at for line in result.evidence] == [2.0, 12.0, 22.0, 32.0]
+
+
+def test_what_was_created_in_time_is_not_blamed_for_what_had_to_wait_later() -> None:
+    events = [e for e in RIGHT.events if e.at < getattr(RIGHT.moment("lists"), "at", 0.0)]
+    late = WaitTimedOut(at=90.0, waited_for="api to answer in time", seconds=36.6)
+    history = History([*events, late])
+    assert judged("2.create", history).verdict is PASS
+    assert judged("2.list", history).verdict is FAIL
+
+
 def test_a_list_that_ends_early_names_what_it_leaves_out() -> None:
     history = changed("GET", "/tasks", until="listed", body=lambda b: b[:20] if isinstance(b, list) else b)
     assert "left out: 2" in str(failing(history)["2.list"])

@@ -504,6 +504,13 @@ def test_a_task_that_is_deleted_after_its_completion_has_neither_title_nor_descr
     assert judgement.observed == "title is “None” and description is “None”"
 
 
+def test_a_burst_that_had_to_wait_is_not_the_business_of_what_came_before_it() -> None:
+    late = WaitTimedOut(at=50.0, waited_for="api to answer in time", seconds=40.0)
+    assert judged("3b.end-to-end", changed().note("burst", 9.0, titles=[]).add(late)).verdict is Verdict.PASS
+    assert judged("3b.burst", changed().note("burst", 9.0, titles=[]).add(late)).verdict is Verdict.FAIL
+    assert judged("3b.end-to-end", changed().add(late)).verdict is Verdict.FAIL
+
+
 def test_a_worker_that_moves_the_time_of_a_creation_fails_with_the_status_that_the_task_got() -> None:
     story = (
         changed().insert("9", 5.0, created_at="2030").update("9", 5.5, A, status="processing", created_at="2031")

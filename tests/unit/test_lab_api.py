@@ -9,16 +9,20 @@ from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from typing import Any, cast
 
-from grader.history.events import HttpExchange
+import pytest
+
+from grader.history.events import HttpExchange, WaitTimedOut
 from grader.history.recorder import Clock, Recorder
 from grader.lab.api import Api
+from grader.lab.waiting import GaveUp
 
 ERROR = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 4\r\n\r\noops"
 FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 def serve(listener: socket.socket) -> None:
-    """Answers 500 to GET /bad and closes without a word of it; 200 to anything else, and keeps the connection."""
+    """Answers 500 to GET /bad and closes without a word of it, never to GET /never; 200 to anything else, and keeps the
+    connection."""
 
     def talk(connection: socket.socket) -> None:
         with connection:
@@ -29,7 +33,8 @@ def serve(listener: socket.socket) -> None:
                     with suppress(TimeoutError):
                         connection.recv(65536)  # too late for this one: it is closed, without an answer
                     return
-                connection.sendall(FINE)
+                if not request.startswith((b"GET /never", b"GET /health")):
+                    connection.sendall(FINE)
 
     while True:
         try:
@@ -46,7 +51,7 @@ def api() -> Iterator[tuple[Api, Recorder]]:
         thread.start()
         recorder = Recorder(Clock())
         process = cast(Any, SimpleNamespace(name="api"))
-        client = Api(process, cast(Any, None), f"http://127.0.0.1:{listener.getsockname()[1]}", recorder)
+        client = Api(process, cast(Any, None), f"http://127.0.0.1:{listener.getsockname()[1]}", recorder, 1.0)
         try:
             yield client, recorder
         finally:
@@ -62,3 +67,27 @@ def test_a_request_after_an_error_that_closed_the_connection_is_answered() -> No
             client.request("GET", "/good")
         answers = [event for event in recorder.events() if isinstance(event, HttpExchange)]
     assert [answer.status for answer in answers] == [500, 200] * 3
+
+
+def asks_in_vain(client: Api, path: str, times: int) -> None:
+    for _ in range(times):
+        assert client.request("GET", path, timeout=0.05).status is None
+
+
+def test_a_scenario_gives_up_on_an_api_service_that_leaves_it_waiting_again_and_again() -> None:
+    with api() as (client, recorder):
+        asks_in_vain(client, "/never", 3)
+        client.request("GET", "/good")
+        for _ in range(2):
+            with pytest.raises(GaveUp, match="api to answer in time"):
+                client.request("GET", "/never", timeout=0.05)
+        [gave_up] = [event for event in recorder.events() if isinstance(event, WaitTimedOut)]
+        answers = [event for event in recorder.events() if isinstance(event, HttpExchange)]
+    assert (gave_up.waited_for, len(answers)) == ("api to answer in time", 6)
+    assert 0.2 <= gave_up.seconds < 4.0
+
+
+def test_health_may_be_asked_in_vain_as_often_as_one_likes() -> None:
+    with api() as (client, recorder):
+        asks_in_vain(client, "/health", 6)
+        assert not any(isinstance(event, WaitTimedOut) for event in recorder.events())
