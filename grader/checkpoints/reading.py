@@ -122,29 +122,14 @@ def lists(history: History) -> Judgement:
     rows: dict[str, str] = {str(key): value for key, value in moment.detail["rows"].items()}
     answers = [e for e in history.exchanges("GET", "/tasks") if moment.at <= e.at < end.at]
     for answer in answers:
-        if problem := _list_problem(answer, rows) or _rest_problem(answer, rows):
+        if problem := _list_problem(answer, rows):
             return problem
     some = {task: status for task, status in rows.items() if status == OF_ONE_STATUS}
     for wanted, status, size in ((rows, None, PAGE), (some, OF_ONE_STATUS, SHORT_PAGE)):
-        pages = [e for e in answers if _size_of(e) is not None and _status_of(e) == status]
+        pages = [e for e in answers if _size_of(e) is not None and _query_of(e, "status") == status]
         if problem := _paging_problem(pages, wanted, status, size):
             return problem
     return holds(f"{len(rows)} tasks, four filters, and pages of {PAGE} that hold each task once")
-
-
-def _rest_problem(answer: HttpExchange, rows: dict[str, str]) -> Judgement | None:
-    """What is wrong with a list from some place on, to its end."""
-    offset, ids = _query_of(answer, "offset"), ids_of(answer) or []
-    if offset is None or _size_of(answer) is not None:
-        return None
-    left = len(rows) - int(offset)
-    if len(set(ids)) == len(ids) == left and set(ids) <= rows.keys():
-        return None
-    return broken(
-        asked(answer),
-        expected=f"the last {left} of {len(rows)} tasks: offset means something without a limit, too",
-        observed=f"{len(ids)} tasks",
-    )
 
 
 def _paging_problem(
@@ -167,10 +152,6 @@ def _query_of(exchange: HttpExchange, name: str) -> str | None:
     return next(iter(parse_qs(urlsplit(exchange.path).query).get(name, ())), None)
 
 
-def _status_of(exchange: HttpExchange) -> str | None:
-    return _query_of(exchange, "status")
-
-
 def _size_of(exchange: HttpExchange) -> int | None:
     """How many tasks a page may hold; None: no page was asked for."""
     limit = _query_of(exchange, "limit")
@@ -185,13 +166,13 @@ def _list_problem(answer: HttpExchange, rows: dict[str, str]) -> Judgement | Non
             expected="200 and a JSON array of tasks (or an object with it under items, tasks or data)",
             observed=seen_of(answer) if answer.status != 200 else short(answer.body, 60),
         )
-    size, status = _size_of(answer), _status_of(answer)
-    if _query_of(answer, "offset") is not None and size is None:
-        return None
+    size, status, offset = _size_of(answer), _query_of(answer, "status"), _query_of(answer, "offset")
     if size is not None:
         if len(ids) <= size:
             return None
         return broken(asked(answer), expected=f"{size} tasks at most", observed=f"{len(ids)} tasks")
+    if offset is not None:
+        return _rest_problem(answer, ids, rows, int(offset))
     wanted = [task for task, its in rows.items() if status in (None, its)]
     if sorted(ids) == sorted(wanted):
         return None
@@ -200,4 +181,16 @@ def _list_problem(answer: HttpExchange, rows: dict[str, str]) -> Judgement | Non
         expected=f"{len(wanted)} tasks{f' with status {status}' if status else ', without a limit'}",
         observed=f"{len(ids)} tasks; left out: {list_of([task for task in wanted if task not in ids])}; "
         f"out of place: {list_of([task for task in ids if task not in wanted])}",
+    )
+
+
+def _rest_problem(answer: HttpExchange, ids: list[str], rows: dict[str, str], offset: int) -> Judgement | None:
+    """What is wrong with a list from some place on, to its end."""
+    left = len(rows) - offset
+    if len(set(ids)) == len(ids) == left and set(ids) <= rows.keys():
+        return None
+    return broken(
+        asked(answer),
+        expected=f"the last {left} of {len(rows)} tasks: offset means something without a limit, too",
+        observed=f"{len(ids)} tasks",
     )

@@ -101,9 +101,10 @@ def never_answered(history: History, service: str = "api", *, before: str | None
         return None
     exit_ = history.exited(service)
     if gave_up.waited_for == f"{service} to answer in time":
-        slow = sorted(history.exchanges(), key=lambda e: e.at - e.ended_at)[:4]
+        own = (e for e in history.exchanges() if e.service == service)
+        slow = sorted(own, key=lambda e: e.at - e.ended_at)[:4]
         return broken(
-            *sorted((asked(e) for e in slow if e.service == service), key=lambda line: line.at),
+            *sorted((asked(e) for e in slow), key=lambda line: line.at),
             expected="an answer to each request within some seconds",
             observed=f"the slowest ones took {gave_up.seconds:.0f} s together; nothing more was asked",
             hint="What does a request wait for, that another one keeps? A connection that is not given back, or a lock?",

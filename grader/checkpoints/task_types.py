@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grader.checkpoints.evidence import life, said
+from grader.checkpoints.evidence import ended, life, said
 from grader.checkpoints.failing import failing_work
 from grader.checkpoints.lines import form, is_about
 from grader.checkpoints.polling import cut_short
@@ -15,6 +15,9 @@ from grader.lab import Lab, any_of
 
 EMAIL_WORK = 0.3
 """Seconds that the work of each task lasts."""
+
+LONGEST_FAILURE = 12.0
+"""Seconds in which work that fails has done so, some attempts with pauses between them included."""
 
 
 @scenario(timeout=12, seconds=2)
@@ -29,7 +32,8 @@ def an_email(lab: Lab) -> None:
     lab.wait_until(worker.has_looked())
     [bad] = lab.insert_tasks(1, type="email", fail=True)
     lab.note("failing-email", task=bad.id)
-    lab.comes(any_of((lab.has_status(bad, status="failed"), lab.has_status(bad))), timeout=6)
+    ends = (lab.has_status(bad, status="failed"), lab.has_status(bad), lab.has_exited(worker))
+    lab.comes(any_of(ends), timeout=LONGEST_FAILURE)
 
 
 @check(
@@ -76,12 +80,15 @@ def knows_email(history: History, failing: History) -> Judgement:
             hint="What is common to all types belongs beside the dictionary, not into its functions.",
         )
     bad = need(history.moment("failing-email"), "the scenario came to no end")
-    failed = history.story(bad.detail["task"])
-    if failed.completions and _plain_work_fails(failing):
+    failed, exit_ = history.story(bad.detail["task"]), history.exited(A)
+    if failed.status != "failed" and _plain_work_fails(failing):
+        if not failed.completions and exit_ is None:
+            need(None, "an email whose work fails came to no end")
         return broken(
             *life(failed),
+            *([ended(exit_)] if exit_ is not None else []),
             expected="an email whose payload says so fails, as a plain task does",
-            observed=f"task {failed.task} was completed",
+            observed=f"task {failed.task} was completed" if failed.completions else "the worker ended",
         )
     return holds("completed, with a line of its own", said(own[0]))
 

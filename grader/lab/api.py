@@ -105,8 +105,9 @@ class Api:
     ) -> Answer:
         """One request, recorded with its answer. ``body`` is sent as JSON, ``raw`` as it is, as if it were JSON.
 
-        No answer within ``timeout`` seconds is an answer without status. Raises GaveUp, after recording it, when that
-        was not the first request for which a client has to wait long. Safe to call from several threads.
+        No answer within ``timeout`` seconds is an answer without status. Where no ``timeout`` is given, which expects
+        an answer soon, raises GaveUp, after recording it, once too many requests had to wait long. Safe to call from
+        several threads.
         """
         longest = LONGEST_ANSWER * self._patience if timeout is None else timeout
         content = raw if raw is not None else None if body is None else json.dumps(body).encode("ascii")
@@ -137,7 +138,7 @@ class Api:
             ended_at=self._recorder.clock.now(),
         )
         self._recorder.record(exchange)
-        if (is_slow or exchange.ended_at - began >= _SLOW * self._patience) and path != "/health":
+        if timeout is None and (is_slow or exchange.ended_at - began >= _SLOW * self._patience):
             self._add_slow(exchange)
         return Answer(exchange)
 

@@ -854,6 +854,18 @@ def test_an_email_that_is_to_fail_and_is_completed_fails_where_a_plain_task_does
     assert judged("x.task-types", story).verdict is PASS
 
 
+def test_an_email_that_ends_the_worker_as_it_fails_is_no_plain_failure() -> None:
+    story = an_email(SENDING).claim("6103", 4.5, A).exit(A, 5.0, 1)
+    judgement = judged("x.task-types", story, plain_task_that_fails())
+    assert (judgement.verdict, judgement.observed) == (FAIL, "the worker ended")
+
+
+def test_an_email_that_came_to_no_end_is_not_judged_where_a_plain_task_does() -> None:
+    story = an_email(SENDING).claim("6103", 4.5, A)
+    assert reason("x.task-types", story, plain_task_that_fails()) == "an email whose work fails came to no end"
+    assert judged("x.task-types", story).verdict is PASS
+
+
 def test_an_email_that_fails_as_its_payload_says_passes() -> None:
     story = an_email(SENDING).claim("6103", 4.5, A).update("6103", 5.0, A, status="failed")
     assert judged("x.task-types", story, plain_task_that_fails()).verdict is PASS
