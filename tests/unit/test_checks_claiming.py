@@ -10,6 +10,7 @@ from grader.checkpoints import all_checks
 from grader.judgement import Judgement, NotObserved
 from grader.model import Verdict
 from tests.unit.histories import PIDS, Story
+from tests.unit.judging import lines
 
 CHECK = next(check for check in all_checks() if check.id == "3b.atomic-claim")
 A, B = "worker-A", "worker-B"
@@ -18,10 +19,6 @@ WINDOWS = ("UPDATE tasks SET status", "COMMIT")
 
 def judged(story: Story) -> Judgement:
     return CHECK.judge(story.history())
-
-
-def lines(judgement: Judgement) -> list[tuple[float, str, str | None]]:
-    return [(line.at, line.text, line.service) for line in judgement.evidence]
 
 
 def held(task: str, windows: Sequence[str] = WINDOWS, looked: Sequence[bool] = (True, True)) -> Story:

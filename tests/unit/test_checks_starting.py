@@ -1,35 +1,26 @@
-"""How a worker starts, works off tasks, fails at one and does without a database, from literal histories."""
+"""3a.starts and 3a.database-down, from literal histories."""
 
 from __future__ import annotations
 
 import pytest
 
 from grader.checkpoints.starting import BAD_SETTINGS
-from grader.history.events import ConnectionOpened, Stalled, UsageSampled, WaitTimedOut
+from grader.history.events import ConnectionOpened, UsageSampled, WaitTimedOut
 from grader.history.recorder import PASSWORD_MARK
+from grader.history.timeline import History
 from grader.judgement import Judgement, NotObserved
-from grader.model import Verdict
+from grader.model import CheckResult, Verdict
 from tests.unit.histories import Story
-from tests.unit.judging import judged
+from tests.unit.judging import graded, judged, told, verdicts
+from tests.unit.stories import chatting
 
-PASS, FAIL = Verdict.PASS, Verdict.FAIL
+PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 A, B = "worker-A", "worker-B"
 POLL = "SELECT id FROM tasks WHERE status = 'pending'"
 
 
-def told(judgement: Judgement) -> list[tuple[float, str]]:
-    return [(round(line.at, 3), line.text) for line in judgement.evidence]
-
-
 def gave_up(seconds: float) -> WaitTimedOut:
     return WaitTimedOut(at=20.0, waited_for="worker-A to look for tasks", seconds=seconds)
-
-
-def chatting(story: Story, count: int, since: float) -> Story:
-    """So many numbered lines, one each hundredth of a second."""
-    for number in range(1, count + 1):
-        story.log(A, since + number / 100, f"line {'abcdefghij'[number % 10]}")
-    return story
 
 
 # ---------------------------------------------------------------- 3a.starts
@@ -215,6 +206,25 @@ def test_a_bad_setting_that_is_accepted_is_told_before_defaults_that_are_missing
     assert starts(second=plain(refusing("plain", "stuck-zero"))).observed == "it went on running"
 
 
+def test_a_bad_setting_that_is_accepted_leaves_the_rest_to_be_judged() -> None:
+    running = Story().start(A).step(A, 0.5, "SELECT id FROM tasks").insert("7", 1.0).claim("7", 2.0, A)
+    accepted = Story()
+    for name in ("no-url", "bad-url", "poll-word"):
+        accepted.start(f"worker-{name}")
+    found = verdicts(
+        "3a.starts",
+        "3a.processes",
+        three_tasks=running.complete("7", 2.5, A).history(),
+        bad_settings=accepted.history(),
+    )
+    assert found == [FAIL, PASS]
+
+
+def test_a_worker_that_never_polls_leaves_nothing_to_be_judged() -> None:
+    ended = Story().start(A).exit(A, 1.0, 1).history()
+    assert verdicts("3a.starts", "3a.processes", three_tasks=ended) == [FAIL, Verdict.SKIPPED]
+
+
 # ---------------------------------------------------------------- 3a.database-down
 
 
@@ -366,280 +376,37 @@ def test_a_worker_that_was_gone_before_its_exit_could_be_seen_says_nothing() -> 
         copes(story)
 
 
-# ---------------------------------------------------------------- 3a.processes
+# ---------------------------------------------------------------- 3a.database-down: which lines say so
 
 
-def worked_off(*tasks: str) -> Story:
-    """These tasks, the first one the oldest, one after the other."""
-    story = Story().start(A)
-    for number, task in enumerate(tasks):
-        story.insert(task, 0.5 + number / 10)
-        story.claim(task, 1.0 + number, A).complete(task, 1.5 + number, A)
+def without_database(*lines: str) -> Story:
+    story = Story().start(A, WORKER_POLL_INTERVAL="0.5").note("database-gone", 0.1).note("database-back", 2.0)
+    for number, line in enumerate(lines):
+        story.log(A, 0.2 + number / 100, line)
     return story
 
 
-def with_api() -> Story:
-    """A client posts task 1, and a worker has it in hand from 2 on."""
-    return Story().start("api").start(A).insert("1", 1.0, by="api").claim("1", 2.0, A)
+def with_database() -> History:
+    story = Story().start(A).log(A, 0.1, f"id-of-{A} started, interval 0.2 s").log(A, 0.2, "connecting, try 1")
+    return story.step(A, 0.3, POLL).history()
 
 
-def processes(first: Story | None = None, second: Story | None = None) -> Judgement:
-    return judged("3a.processes", first or worked_off("1"), second or with_api())
+def down(*lines: str) -> CheckResult:
+    return graded("3a.database-down", without_database(*lines).history(), with_database(), Story().history())
 
 
-def test_tasks_that_a_worker_works_off_pass_and_the_oldest_is_shown() -> None:
-    judgement = processes(worked_off("8", "7", "9"))
-    assert (judgement.verdict, judgement.observed) == (PASS, "3 tasks, one after the other")
-    assert told(judgement) == [
-        (0.5, "task 8 inserted, pending"),
-        (1.0, "task 8: pending → processing, assigned_worker id-of-worker-A"),
-        (1.5, "task 8: processing → completed"),
-    ]
-
-
-def test_where_no_task_was_inserted_nothing_is_said() -> None:
-    with pytest.raises(NotObserved, match="^no task was inserted$"):
-        processes(with_api())
+def test_a_line_that_comes_only_without_a_database_says_so() -> None:
+    assert down(f"id-of-{A} started, interval 0.5 s", "no connection; next try in 1 s").verdict is PASS
 
 
 @pytest.mark.parametrize(
-    ("statuses", "words"),
-    [
-        ((), "pending"),
-        (("processing",), "pending → processing"),
-        (("completed",), "pending → completed"),
-        (("processing", "failed"), "pending → processing → failed"),
-        (("processing", "pending", "processing", "completed"), None),
-    ],
+    "lines", [(), (f"id-of-{A} started, interval 0.5 s",), ("connecting, try 1", "connecting, try 2")]
 )
-def test_a_task_that_takes_another_way_fails(statuses: tuple[str, ...], words: str | None) -> None:
-    story = worked_off("1").insert("2", 4.0)
-    for number, status in enumerate(statuses):
-        story.update("2", 4.5 + number, A, status=status)
-    judgement = processes(story)
-    assert (judgement.verdict, judgement.expected) == (FAIL, "pending → processing → completed")
-    assert judgement.observed == f"task 2: {words or ' → '.join(('pending', *statuses))}"
-    assert told(judgement)[0] == (4.0, "task 2 inserted, pending")
-    assert len(judgement.evidence) == 1 + len(statuses)
-    assert judgement.spoils is None
+def test_lines_that_come_with_a_database_as_well_say_nothing_of_its_absence(lines: tuple[str, ...]) -> None:
+    assert down(*lines).verdict is FAIL
 
 
-def test_a_service_that_moves_tasks_beside_the_worker_is_named_and_spoils_everything() -> None:
-    story = Story().start("api").start(A).insert("7", 1.0)
-    judgement = processes(story.claim("7", 2.0, "api").complete("7", 2.5, A))
-    assert (judgement.verdict, judgement.observed) == (FAIL, "task 7 was moved by api")
-    assert judgement.expected == "the worker-service moves tasks, nobody else"
-    assert "The api-service only stores tasks" in str(judgement.hint)
-    assert told(judgement) == [(2.0, "task 7: pending → processing, assigned_worker id-of-api")]
-    assert judgement.spoils is None
-
-
-def test_an_api_service_that_moves_the_tasks_of_clients_spoils_what_is_judged_with_it() -> None:
-    story = with_api()
-    for number in range(5):
-        story.update("1", 2.1 + number / 10, "api", status="pending" if number % 2 == 0 else "processing")
-    judgement = processes(second=story)
-    assert (judgement.verdict, judgement.observed) == (FAIL, "task 1 was moved by api")
-    assert [at for at, _ in told(judgement)] == [2.1, 2.2, 2.3, 2.4]
-    assert judgement.spoils == frozenset({"client_to_client"})
-
-
-def test_somebody_who_goes_around_the_wire_is_no_worker() -> None:
-    assert processes(second=with_api().complete("1", 3.0, "worker-C")).observed == "task 1 was moved by unknown"
-
-
-def test_of_several_strangers_the_first_is_named() -> None:
-    story = with_api().update("1", 2.1, "api", status="pending").insert("2", 2.2, by="api")
-    judgement = processes(second=story.complete("2", 2.3, "worker-C"))
-    assert judgement.observed == "task 1 was moved by api"
-    assert [line.service for line in judgement.evidence] == ["api", "unknown"]
-
-
-def test_what_the_grader_a_second_worker_and_a_change_of_the_title_do_is_no_strangers_work() -> None:
-    story = with_api().start(B).update("1", 2.1, "api", title="new").update("1", 2.2, None, status="pending")
-    assert processes(second=story.claim("1", 2.3, B).complete("1", 2.9, B)).verdict is PASS
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "at", "took", "verdict"),
-    [
-        ("PUT", "/tasks/1", 2.25, 0.5, PASS),
-        ("PUT", "/tasks/1", 2.5, 0.5, PASS),
-        ("PUT", "/tasks/1", 2.0, 0.5, PASS),
-        ("PUT", "/tasks/1", 2.51, 0.5, FAIL),
-        ("PUT", "/tasks/1", 2.0, 0.49, FAIL),
-        ("PUT", "/tasks/2", 2.25, 0.5, FAIL),
-        ("GET", "/tasks/1", 2.25, 0.5, FAIL),
-    ],
-)
-def test_a_change_is_a_clients_while_it_waits_for_the_answer_to_its_put(
-    method: str, path: str, at: float, took: float, verdict: Verdict
-) -> None:
-    story = with_api().ask(method, path, at, 200, {}, {"status": "pending"}, took=took)
-    assert processes(second=story.update("1", 2.5, "api", status="pending")).verdict is verdict
-
-
-# ---------------------------------------------------------------- 3a.failed-work
-
-
-def failing(*attempts: float, last: str | None = "failed", good: bool = False, gap: float = 0.25) -> Story:
-    """Attempts at task 1 of so many seconds each; all but the last give it back, that one leaves it ``last``."""
-    story = Story().start(A).insert("1", 0.5).note("failing", 0.6, task="1")
-    at = 1.0
-    for number, seconds in enumerate(attempts, 1):
-        story.claim("1", at, A)
-        status = last if number == len(attempts) else "pending"
-        if status is not None:
-            story.update("1", at + seconds, A, status=status)
-        at += seconds + gap
-    for task in ("2", "3") if good else ():
-        story.insert(task, 0.55).claim(task, at, A).complete(task, at + 0.1, A)
-    return story
-
-
-def fails(first: Story | None = None, second: Story | None = None) -> Judgement:
-    return judged("3a.failed-work", first or failing(0.1, good=True), second or failing(0.5))
-
-
-@pytest.mark.parametrize(
-    ("attempts", "words"),
-    [
-        ((0.1,), "failed after 1 attempt, then the others"),
-        ((0.1, 0.1), "failed after 2 attempts, then the others"),
-    ],
-)
-def test_work_that_fails_and_is_left_as_failed_passes(attempts: tuple[float, ...], words: str) -> None:
-    judgement = fails(failing(*attempts, good=True))
-    assert (judgement.verdict, judgement.observed) == (PASS, words)
-    assert told(judgement)[0] == (0.5, "task 1 inserted, pending")
-    assert len(judgement.evidence) == 1 + 2 * len(attempts)
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "reason"),
-    [
-        (Story().start(A), failing(0.5), "^the tasks were not inserted$"),
-        (failing(0.1, good=True), Story().start(A), "^the tasks were not inserted$"),
-        (failing(good=True), failing(0.5), "^the failing task was never claimed$"),
-    ],
-)
-def test_work_that_was_not_seen_to_fail_says_nothing(first: Story, second: Story, reason: str) -> None:
-    with pytest.raises(NotObserved, match=reason):
-        fails(first, second)
-
-
-def test_a_worker_that_ends_over_failing_work_fails_with_its_last_three_lines() -> None:
-    judgement = fails(chatting(failing(0.1, last=None), 4, 1.05).exit(A, 1.2, 1))
-    assert (judgement.verdict, judgement.expected, judgement.observed) == (FAIL, "the worker lives", "it ended")
-    assert [text for _, text in told(judgement)] == [
-        "task 1 inserted, pending",
-        "task 1: pending → processing, assigned_worker id-of-worker-A",
-        "exited, status 1",
-        "log: line c",
-        "log: line d",
-        "log: line e",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("story", "observed"),
-    [
-        (failing(0.1, last="completed", good=True), "completed after 1 attempts"),
-        (failing(0.1, last="pending", good=True), "pending after 1 attempts"),
-        (failing(0.1, last=None, good=True), "processing after 1 attempts"),
-        (failing(0.1, last="completed").update("1", 1.2, A, status="failed"), "failed after 1 attempts"),
-        (failing(*[0.1] * 6, good=True), "failed after 6 attempts"),
-    ],
-)
-def test_a_task_that_cannot_be_done_ends_as_failed_after_a_few_attempts(story: Story, observed: str) -> None:
-    judgement = fails(story)
-    assert (judgement.verdict, judgement.observed) == (FAIL, observed)
-    assert judgement.expected == "failed, after five attempts at most"
-    assert told(judgement)[0] == (0.5, "task 1 inserted, pending")
-
-
-@pytest.mark.parametrize(("count", "verdict"), [(5, PASS), (6, FAIL)])
-def test_attempts_that_only_change_the_owner_count(count: int, verdict: Verdict) -> None:
-    story = failing(good=True)
-    for number in range(count):
-        story.claim("1", 5.0 + number / 10, A, owner=f"slot {number}")
-    assert fails(story.update("1", 5.9, A, status="failed")).verdict is verdict
-
-
-def test_tasks_behind_it_that_are_not_completed_are_named() -> None:
-    story = failing(0.1).insert("2", 0.55).insert("3", 0.56).insert("4", 0.57)
-    story.claim("3", 2.0, A).complete("3", 2.1, A).claim("4", 2.2, A)
-    judgement = fails(story)
-    assert (judgement.verdict, judgement.observed) == (FAIL, "left: 2, 4")
-    assert judgement.expected == "the tasks behind it complete"
-    assert len(judgement.evidence) == 3
-
-
-@pytest.mark.parametrize(
-    ("longer", "observed"),
-    [
-        (failing(), "pending"),
-        (failing(0.5, last=None), "processing"),
-        (failing(0.5, last="completed"), "completed"),
-    ],
-)
-def test_longer_work_that_does_not_end_as_failed_fails(longer: Story, observed: str) -> None:
-    judgement = fails(second=longer)
-    assert (judgement.verdict, judgement.observed) == (FAIL, observed)
-    assert judgement.expected == "failed, after five attempts at most"
-    assert told(judgement)[0] == (0.5, "task 1 inserted, pending")
-
-
-@pytest.mark.parametrize(
-    ("short", "longer", "verdict"),
-    # Each attempt takes 0.4 s more; 2.5 of them may be due to the machine.
-    [(0.1, 3.09, PASS), (0.1, 3.11, FAIL), (1.1, 4.09, PASS), (1.1, 4.11, FAIL), (0.0, 3.0, PASS)],
-)
-def test_attempts_out_of_sight_are_told_by_the_time_that_they_take_more(
-    short: float, longer: float, verdict: Verdict
-) -> None:
-    assert fails(failing(short, good=True), failing(longer)).verdict is verdict
-
-
-def test_attempts_out_of_sight_are_told_with_both_times() -> None:
-    judgement = fails(failing(0.2, good=True), failing(2.0, 2.5))
-    assert (judgement.verdict, judgement.expected) == (FAIL, "failed, after five attempts at most")
-    assert judgement.observed == (
-        "work of 0.5 s took 4.5 s to fail, work of 0.1 s 0.2 s: it was tried about 11 times in a row"
-    )
-    assert told(judgement)[0] == (0.5, "task 1 inserted, pending")
-    assert len(judgement.evidence) == 5
-
-
-def test_pauses_between_two_attempts_are_no_attempts() -> None:
-    assert fails(second=failing(0.5, 0.5, 0.5, gap=9.0)).verdict is PASS
-
-
-def test_an_attempt_that_begins_as_the_one_before_it_ends_takes_its_own_time() -> None:
-    assert fails(second=failing(1.0, 1.0, 1.0, 1.0, gap=0.0)).verdict is FAIL
-
-
-@pytest.mark.parametrize(("at", "verdict"), [(0.4, FAIL), (0.5, PASS), (2.0, PASS), (4.5, PASS), (5.1, FAIL)])
-def test_the_time_that_the_machine_stood_still_meanwhile_is_no_attempt(at: float, verdict: Verdict) -> None:
-    assert fails(second=failing(3.5).add(Stalled(at=at, seconds=0.5))).verdict is verdict
-
-
-@pytest.mark.parametrize(("count", "verdict"), [(3, PASS), (5, PASS), (6, FAIL)])
-def test_who_writes_failed_and_puts_the_task_back_has_tried_it_once_each_time(
-    count: int, verdict: Verdict
-) -> None:
-    story = Story().start(A).insert("1", 0.5).note("failing", 0.6, task="1")
-    for number in range(count):
-        at = 1.0 + 0.3 * number
-        story.claim("1", at, A).update("1", at + 0.1, A, status="failed")
-        if number < count - 1:
-            story.update("1", at + 0.15, A, status="pending")
-    assert fails(story).verdict is verdict
-
-
-def test_a_last_word_on_a_task_that_waits_again_is_no_attempt() -> None:
-    story = Story().start(A).insert("1", 0.5).note("failing", 0.6, task="1")
-    for number in range(5):
-        story.claim("1", 1.0 + 0.3 * number, A).update("1", 1.1 + 0.3 * number, A, status="pending")
-    judgement = fails(story.update("1", 2.5, A, status="failed"))
-    assert (judgement.verdict, judgement.observed) == (PASS, "failed after 5 attempts, then the others")
+def test_a_worker_that_does_not_poll_with_a_database_either_cannot_be_judged_without_one() -> None:
+    gone = without_database("cannot connect").history()
+    histories = (gone, Story().start(A).history(), Story().history())
+    assert graded("3a.database-down", *histories).verdict is INCONCLUSIVE

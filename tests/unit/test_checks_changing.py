@@ -1,0 +1,131 @@
+"""2.update-delete and 2.persistence, from a literal history of a well-behaved api-service, and from the same with one
+thing changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from grader.history.events import Event, Moment, RowChanged, SignalSent
+from grader.history.timeline import History
+from grader.model import CheckResult, Verdict
+from tests.unit.histories import Story
+from tests.unit.judging import graded
+from tests.unit.stories import RIGHT, Row, changed, failing
+
+PASS, FAIL = Verdict.PASS, Verdict.FAIL
+
+
+# ---------------------------------------------------------------- 2.update-delete
+
+
+def test_a_put_that_answers_the_task_as_it_was_fails() -> None:
+    history = changed("PUT", "/tasks/3", body=lambda task: task | {"title": "title 31"})
+    assert failing(history) == {"2.update-delete": "the answer is not the task as it is now"}
+
+
+def beside_a_claim(*, claimed: bool = True, **own: Any) -> History:
+    """The right history, but for what the PUT that is under way during a claim leaves of the row."""
+
+    def other(event: Event) -> Event:
+        if isinstance(event, Moment) and event.name == "claims-beside":
+            return replace(event, detail=event.detail | {"claimed": claimed})
+        is_written = isinstance(event, RowChanged) and event.after and event.after["title"] == "new 34"
+        return replace(event, after={**(event.after or {}), **own}) if is_written else event
+
+    return History([other(event) for event in RIGHT.events])
+
+
+@pytest.mark.parametrize(
+    ("own", "observed"),
+    [
+        ({"status": "pending"}, "status as they were before the claim"),
+        ({"assigned_worker": None}, "assigned_worker as they were before the claim"),
+        (
+            {"status": "pending", "assigned_worker": None},
+            "status and assigned_worker as they were before the claim",
+        ),
+    ],
+)
+def test_a_put_that_writes_back_what_it_read_before_a_claim_fails(own: Row, observed: str) -> None:
+    assert failing(beside_a_claim(**own)) == {"2.update-delete": observed}
+
+
+def test_a_put_that_held_its_row_before_anybody_could_claim_it_undoes_nothing() -> None:
+    assert failing(beside_a_claim(claimed=False, status="pending")) == {}
+
+
+@pytest.mark.parametrize(
+    ("own", "observed"),
+    [
+        ({"status": "pending"}, "also changed: status"),
+        ({"created_at": "2031"}, "also changed: created_at"),
+        ({"description": ""}, "also changed: description"),
+    ],
+)
+def test_a_put_that_changes_something_else_fails(own: Mapping[str, Any], observed: str) -> None:
+    def other(event: Event) -> Event:
+        after = getattr(event, "after", None)
+        return replace(event, after={**after, **own}) if after and after["title"] == "newer 32" else event
+
+    assert failing(History([other(event) for event in RIGHT.events])) == {"2.update-delete": observed}
+
+
+def test_what_a_restart_does_to_the_rows_is_not_blamed_on_put() -> None:
+    api = Story().insert("31", 0.5)
+    wiped = api.update("31", 95.0, "api-again", title="gone", status="failed").events[1:]
+    assert failing(History([*RIGHT.events, *wiped])) == {}
+
+
+# ---------------------------------------------------------------- 2.persistence
+
+
+def test_tasks_that_are_gone_after_a_restart_fail() -> None:
+    history = changed("GET", "/tasks", since="restarted", body=[])
+    assert set(failing(history)) == {"2.persistence"}
+
+
+def test_tasks_are_compared_with_what_was_shown_before_and_not_with_the_table() -> None:
+    shown = changed(
+        "GET", "/tasks", since="before-restart", body=lambda body: body[:3] if isinstance(body, list) else body
+    )
+    assert failing(shown) == {}
+
+
+def under_way(
+    status: int | None, *, waits: bool = True, path: str = "/tasks/2", later: float = -0.01
+) -> CheckResult:
+    """A request for task 2 waits for the database when SIGTERM comes."""
+    [stop] = [event for event in RIGHT.events if isinstance(event, SignalSent)]
+    story = Story().note("under-way", stop.at - 0.005, path="/tasks/2", waits=waits)
+    story.ask("GET", path, stop.at + later, status, {"id": 2})
+    return graded("2.persistence", History([*RIGHT.events, *story.events]))
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"), [(200, PASS), (404, PASS), (499, PASS), (500, FAIL), (503, FAIL), (None, FAIL)]
+)
+def test_a_request_that_is_under_way_at_sigterm_is_answered(status: int | None, verdict: Verdict) -> None:
+    result = under_way(status)
+    assert result.verdict is verdict
+    if verdict is FAIL:
+        assert result.expected == "a request that is under way at SIGTERM is answered before the exit"
+        assert result.observed == (f"status {status}" if status else "ReadTimeout")
+        assert "finish those that you have" in str(result.hint)
+        assert [line.text.partition(" →")[0] for line in result.evidence] == ["GET /tasks/2", "SIGTERM sent"]
+
+
+def test_only_the_request_that_waited_at_sigterm_is_one_that_was_under_way() -> None:
+    assert under_way(500, waits=False).verdict is PASS
+    assert under_way(500, path="/tasks/1").verdict is PASS
+    assert under_way(500, later=0.0).verdict is FAIL
+    assert under_way(500, later=0.01).verdict is PASS
+
+
+def test_an_api_service_that_shows_nothing_has_kept_nothing() -> None:
+    history = changed("GET", "/tasks", since="before-restart", status=500)
+    assert failing(history) == {"2.persistence": "no task shown before it, by /tasks, /tasks/1, /tasks/2"}

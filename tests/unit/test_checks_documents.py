@@ -1,0 +1,80 @@
+"""3b.data-flow and 3b.answers: what is found in a text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from grader.checkpoints.documents import PARTS, QUESTIONS, STATES, answers, asked_in_the_lab, in_order
+from grader.history.events import DocumentRead
+from grader.history.timeline import History
+from grader.model import CheckResult, Verdict
+from tests.unit.judging import graded
+
+
+def test_parts_and_states_are_looked_for_apart_and_in_order() -> None:
+    text = "curl -> api-service -> PostgreSQL -> worker-service; pending, then processing, then completed"
+    assert in_order(text, PARTS) == []
+    assert in_order(text, STATES) == []
+
+
+def test_what_is_missing_or_out_of_order_is_named() -> None:
+    assert in_order("client, api, table", PARTS) == ["the worker"]
+    assert in_order("completed before pending before processing", STATES) == ["completed"]
+    assert in_order("", STATES) == ["pending", "processing", "completed"]
+
+
+def test_what_stands_in_a_comment_is_not_drawn() -> None:
+    story = "client, api, table, worker; pending, processing, completed"
+    assert documents_judged("3b.data-flow", f"# Flow\n{story}").verdict is Verdict.PASS
+    assert documents_judged("3b.data-flow", f"# Flow\n<!-- {story} -->").verdict is Verdict.FAIL
+    assert documents_judged("3b.data-flow", f"# Flow\n<!-- {story}").verdict is Verdict.FAIL
+
+
+def documents_judged(name: str, text: str | None) -> CheckResult:
+    kind = "data-flow" if name == "3b.data-flow" else "answers"
+    document = DocumentRead(at=1.0, name=kind, path="x.md", text=text, problem=None if text else "it is not there")
+    return graded(name, History([document]))
+
+
+def answered(answer: Callable[[str], str]) -> CheckResult:
+    text = "\n".join(f"## {question}\n{answer(question)}\n" for question in QUESTIONS)
+    return documents_judged("3b.answers", text)
+
+
+def own(question: str) -> str:
+    """An answer with words that no other one has."""
+    return " ".join(f"{question.replace('.', '')}word{number}" for number in range(12))
+
+
+def test_ten_answers_in_words_of_their_own_pass() -> None:
+    assert answered(own).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("quote", ["", "> ", "The question was: "])
+def test_a_question_is_no_answer_to_itself(quote: str) -> None:
+    asked = asked_in_the_lab()
+    seen = answered(lambda question: quote + " ".join(asked[question].split()))
+    assert (seen.verdict, "no more than the question" in str(seen.observed)) == (Verdict.FAIL, True)
+
+
+def test_a_question_that_is_repeated_before_its_answer_does_no_harm() -> None:
+    asked = asked_in_the_lab()
+    assert answered(lambda question: f"{asked[question]}\n{own(question)}").verdict is Verdict.PASS
+
+
+def test_one_answer_for_several_questions_is_told_with_their_numbers() -> None:
+    seen = answered(lambda question: own("3a.4" if question == "3b.2" else question))
+    assert (seen.verdict, seen.observed) == (Verdict.FAIL, "the same answer to 3a.4, 3b.2")
+
+
+def test_the_questions_are_those_of_the_lab() -> None:
+    asked = asked_in_the_lab()
+    assert sorted(asked) == sorted(QUESTIONS)
+    assert all(len(question.split()) > 5 for question in asked.values())
+
+
+def test_an_answer_is_what_stands_below_its_heading() -> None:
+    text = "# Answers\n## 3a.1 Polling\nBecause.\n### more\nx\n## 3a.2\n<!-- nothing -->\n## Other\ny"
+    assert answers(text) == {"3a.1": "Because.\n### more\nx", "3a.2": ""}
