@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -122,27 +122,19 @@ class RunFolder:
 def run_folder(parent: Path | None = None) -> Iterator[RunFolder]:
     """A new private folder for one run; leaving the context removes it and all that is in it.
 
-    Where the engine of its containers does not answer any more, the journal stays, so that the next run removes them.
-    Raises EnvironmentFailed when no folder can be made.
+    Where its containers cannot be removed (their engine does not answer any more), or what it has in memory, the
+    journal stays, so that the next run removes them. Raises EnvironmentFailed when no folder can be made.
     """
-    with uninterrupted() as hold:
+    with uninterrupted() as hold, ExitStack() as stack:
         path, lock = _new_locked_folder(parent or default_parent())
-        try:
-            # Root starts the database under another user, who has to pass through here, but sees no names.
-            path.chmod(0o711 if os.geteuid() == 0 else 0o700)
-            (path / "tmp").mkdir(mode=0o700)
-            (path / "tmp").chmod(path.stat().st_mode & 0o777)
-            with hold.paused():
-                yield RunFolder(path)
-        finally:
-            _remove_from_memory(path)
-            try:
-                _remove_containers(path, _read_journal(path))
-            except EnvironmentFailed:
-                _remove_all_but_the_journal(path)
-            else:
-                _remove_tree(path)
-            os.close(lock)
+        stack.callback(os.close, lock)
+        stack.callback(_remove_run, path)
+        # Root starts the database under another user, who has to pass through here, but sees no names.
+        path.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        (path / "tmp").mkdir(mode=0o700)
+        (path / "tmp").chmod(path.stat().st_mode & 0o777)
+        with hold.paused():
+            yield RunFolder(path)
 
 
 def default_parent() -> Path:
@@ -171,8 +163,8 @@ def remove_leftovers(parent: Path | None = None) -> list[str]:
             entries = _read_journal(path)
             told += _end_processes(path, entries)
             try:
-                told += _remove_containers(path, entries)
                 _remove_from_memory(path)
+                told += _remove_containers(path, entries)
                 _remove_tree(path)
             except (EnvironmentFailed, OSError) as problem:
                 told.append(f"{path}, left by an earlier run, stays for now: {problem}")
@@ -228,6 +220,17 @@ def _taken(path: Path) -> Iterator[bool]:
     finally:
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _remove_run(path: Path) -> None:
+    try:
+        with ExitStack() as both:  # one that cannot be removed keeps nothing else
+            both.callback(_remove_containers, path, _read_journal(path))
+            both.callback(_remove_from_memory, path)
+    except (EnvironmentFailed, OSError):
+        _remove_all_but_the_journal(path)
+    else:
+        _remove_tree(path)
 
 
 def _remove_tree(path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 
@@ -45,15 +45,19 @@ class Databases:
         self._settings: dict[str, str] = {}
 
     def __enter__(self) -> Databases:
-        try:
-            hold_lease(self._admin, self._run_id)
-            remove_abandoned(self._admin)
-            self._administration.run(*self._roles.create())
-            known = {name for (name,) in self._admin.execute("SELECT name FROM pg_settings")}
-            self._settings = {name: value for name, value in SESSION_SETTINGS.items() if name in known}
-        except psycopg.Error as problem:
-            self._administration.close()
-            raise EnvironmentFailed(f"the PostgreSQL server cannot be prepared: {one_line(problem)}") from problem
+        with ExitStack() as stack:
+            stack.callback(self._administration.close)
+            try:
+                hold_lease(self._admin, self._run_id)
+                remove_abandoned(self._admin)
+                self._administration.run(*self._roles.create())
+                known = {name for (name,) in self._admin.execute("SELECT name FROM pg_settings")}
+                self._settings = {name: value for name, value in SESSION_SETTINGS.items() if name in known}
+            except psycopg.Error as problem:
+                raise EnvironmentFailed(
+                    f"the PostgreSQL server cannot be prepared: {one_line(problem)}"
+                ) from problem
+            stack.pop_all()
         return self
 
     def __exit__(
@@ -67,8 +71,8 @@ class Databases:
         finally:
             self._administration.close()
 
-    def prepare(self, migrations: Sequence[Path]) -> None:
-        """Make the template, once; without migrations with the contract's own table.
+    def prepare(self, folder: Path, migrations: Sequence[Path]) -> None:
+        """Make the template, once, from migrations below ``folder``; without any with the contract's own table.
 
         Raises BadSubmission for a migration that fails, a table that the grader cannot use, and one that
         refuses a plain task.
@@ -79,7 +83,7 @@ class Databases:
             create_empty(self._admin, self._template, self._roles)
             open_schema(self._server, self._template, self._roles)
             try:
-                apply_migrations(self._server, self._roles.owner, self._template, migrations)
+                apply_migrations(self._server, self._roles.owner, self._template, folder, migrations)
                 clear_tasks(self._server, self._roles.owner, self._template)
             finally:
                 retire_owner(self._admin, self._template, self._roles)

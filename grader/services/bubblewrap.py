@@ -10,12 +10,10 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import select
 import shutil
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +22,7 @@ from grader.services.cgroups import Group, Hierarchy, new_group
 from grader.services.isolation import Level, Reach
 from grader.services.lending import Loan, unreadable
 from grader.services.limits import Limits
-from grader.services.namespaced import Namespaced, NamespacedProcess
+from grader.services.namespaced import Namespaced, NamespacedProcess, is_at_gate
 from grader.services.networks import OwnNetwork, SocketAgent
 from grader.services.processes import children_of
 from grader.services.reading import ETC, SYSTEM, readable
@@ -265,7 +263,7 @@ class _Launch:
         self, popen: subprocess.Popen[bytes], stdout: int, stderr: int, status: int, group: Group | None
     ) -> Namespaced:
         assert popen.stdin is not None
-        if _read(stdout, 1) != b"\n":
+        if not is_at_gate(stdout, _START_TIMEOUT):
             popen.kill()
             said = " ".join(os.read(stderr, 4096).decode(errors="replace").split())
             raise EnvironmentFailed(f"bubblewrap cannot start a service: {said or 'it said nothing'}")
@@ -305,14 +303,3 @@ def _data(its: ExitStack, text: str) -> int:
     with os.fdopen(writing, "wb") as pipe:
         pipe.write(text.encode())
     return reading
-
-
-def _read(descriptor: int, size: int) -> bytes:
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    deadline = time.monotonic() + _START_TIMEOUT
-    while (left := deadline - time.monotonic()) > 0:
-        if poll.poll(left * 1000):
-            with suppress(BlockingIOError):
-                return os.read(descriptor, size)
-    raise EnvironmentFailed(f"bubblewrap did not start a service within {_START_TIMEOUT:g} s; end other programs")

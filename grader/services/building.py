@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import selectors
 import shlex
-import signal
 import tempfile
 import time
 from collections import deque
@@ -16,6 +15,7 @@ from typing import BinaryIO
 
 from grader.ending import interruptible, uninterrupted
 from grader.errors import BadSubmission
+from grader.history.words import exit_words
 from grader.services.environment import base_environment
 from grader.services.isolation import Isolation, Level, Reach, Running
 from grader.services.plain import Plain
@@ -67,8 +67,7 @@ def build(
     if not ended:
         raise BadSubmission(f"the build ({shown}) did not end within {timeout:g} s{output.tail()}; see {log_path}")
     if status != 0:
-        how = f"failed with status {status}" if status > 0 else f"was ended by {signal.Signals(-status).name}"
-        raise BadSubmission(f"the build ({shown}) {how}{output.tail()}; see {log_path}")
+        raise BadSubmission(f"the build ({shown}) failed, {exit_words(status)}{output.tail()}; see {log_path}")
     for service in (submission.api, submission.worker):
         apart.program(submission.folder, service)
 

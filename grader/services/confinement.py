@@ -24,7 +24,8 @@ _PR_SET_NO_NEW_PRIVS = 38
 def started_confined(start: Callable[[], T], allowed: Allowed, *, powerless: bool = True) -> T:
     """The result of ``start``, called in a thread with what is ``allowed`` and, for root, no capability to pass on.
 
-    Without ``powerless`` what is started has to give the capabilities up by itself. Raises what ``start`` raises, OSError when the rights cannot be given up.
+    Without ``powerless`` what is started has to give the capabilities up by itself. Raises what ``start`` raises,
+    OSError when the rights cannot be given up.
     """
     results: list[T] = []
     failures: list[BaseException] = []

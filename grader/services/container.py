@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import os
 import secrets
-import select
 import shlex
 import shutil
 import socket
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +22,7 @@ from grader.errors import BadSubmission, EnvironmentFailed, Internal
 from grader.services.cgroups import GivenGroup
 from grader.services.isolation import Level, Reach
 from grader.services.limits import Limits
-from grader.services.namespaced import Namespaced, NamespacedProcess
+from grader.services.namespaced import Namespaced, NamespacedProcess, is_at_gate
 from grader.services.networks import OwnNetwork, SocketAgent
 from grader.services.processes import children_of
 
@@ -102,8 +100,12 @@ class Containers:
         """See ``Isolation``. With the container that is to use it."""
         if self._shown is None:
             raise Internal("containers are asked for before it is known what they show")
-        waiting = self._waiting(self._shown, "none", "ro")
-        return ContainerNetwork(self._agent.enter(waiting.init), waiting)
+        with ExitStack() as stack:
+            waiting = self._waiting(self._shown, "none", "ro")
+            stack.callback(waiting.remove)
+            network = ContainerNetwork(self._agent.enter(waiting.init), waiting)
+            stack.pop_all()
+        return network
 
     def launch(
         self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], reach: Reach
@@ -194,7 +196,7 @@ class Waiting:
         self._container.start()
         self._container.reload()
         self.init = int(self._container.attrs["State"]["Pid"])
-        if self.init == 0 or _read(self._pipes["out"]) != b"\n":
+        if self.init == 0 or not is_at_gate(self._pipes["out"], _TIMEOUT):
             raise EnvironmentFailed(
                 "a container ended before its service could be started; is there a /bin/sh in it?"
             )
@@ -284,14 +286,3 @@ def speaking(image: str) -> Iterator[None]:
         raise EnvironmentFailed(f"Docker cannot run {image}: {problem.explanation or problem}") from problem
     except (DockerException, OSError) as problem:
         raise EnvironmentFailed(f"the Docker engine does not answer: {problem}") from problem
-
-
-def _read(descriptor: int) -> bytes:
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    deadline = time.monotonic() + _TIMEOUT
-    while (left := deadline - time.monotonic()) > 0:
-        if poll.poll(left * 1000):
-            with suppress(BlockingIOError):
-                return os.read(descriptor, 1)
-    return b""

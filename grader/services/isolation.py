@@ -88,7 +88,7 @@ class Running(Protocol):
         """CPU seconds of the leader and all its descendants, living or gone; the number of living processes."""
 
     def limits_hit(self) -> Sequence[str]:
-        """What the kernel, asked now, says of limits that this service ran into, in words; each once."""
+        """What the kernel, asked now, says of limits that this service has run into, in words."""
 
     def kill(self) -> None:
         """End every process of this service, and return when none is alive.

@@ -51,10 +51,15 @@ def version() -> int:
 
     4 and later know TCP ports, 6 and later keep signals inside.
     """
-    if sys.platform != "linux":
+    try:
+        return offered() if sys.platform == "linux" else 0
+    except OSError:
         return 0
-    found: int = ctypes.CDLL(None).syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION))
-    return max(0, found)
+
+
+def offered() -> int:
+    """The version that a Linux kernel has. Raises OSError, which says why there is none."""
+    return _call(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION))
 
 
 def restrict_thread(allowed: Allowed) -> None:

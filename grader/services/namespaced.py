@@ -54,7 +54,6 @@ class Namespaced:
         self._group = group
         self._status: int | None = None
         self._cpu_s = 0.0
-        self._told: set[str] = set()
         self._lock = threading.Lock()
         for pipe in (stdout, stderr):
             os.set_blocking(pipe, False)
@@ -108,11 +107,7 @@ class Namespaced:
 
     def limits_hit(self) -> Sequence[str]:
         """See ``Running``."""
-        if self._group is None:
-            return []
-        new = [words for words in self._group.hit() if words not in self._told]
-        self._told.update(new)
-        return new
+        return [] if self._group is None else self._group.hit()
 
     def kill(self) -> None:
         """See ``Running``."""
@@ -172,6 +167,19 @@ class NamespacedProcess:
         self._running.close()
 
 
+def is_at_gate(stdout: int, seconds: float) -> bool:
+    """Whether what waits there for its command says so, with an empty line; False when it says anything else, or ends.
+
+    Raises EnvironmentFailed when it says nothing within ``seconds``.
+    """
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        if _wait(stdout, left):
+            with suppress(BlockingIOError):
+                return os.read(stdout, 1) == b"\n"
+    raise EnvironmentFailed(f"a service could not be started within {seconds:g} s; end other programs")
+
+
 def _stop(pid: int) -> None:
     os.kill(pid, signal.SIGSTOP)
     deadline = time.monotonic() + _STOP_TIMEOUT
@@ -190,7 +198,7 @@ def _until_over(pidfd: int, who: str) -> None:
         raise EnvironmentFailed(f"{who} cannot be ended; end it by hand")
 
 
-def _wait(pidfd: int, seconds: float) -> bool:
+def _wait(descriptor: int, seconds: float) -> bool:
     poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
+    poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(seconds * 1000))

@@ -14,7 +14,8 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,33 +73,22 @@ class SocketAgent:
 
     def __init__(self) -> None:
         """Raises EnvironmentFailed when no network can be made here."""
-        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._line, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with its:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_AGENT), str(its.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env={},
-                cwd="/",
-                pass_fds=(its.fileno(),),
-                start_new_session=True,
-            )
-        self._line = ours
+            self._process = self._started(its.fileno())
         self._line.settimeout(_ANSWER_TIMEOUT)
         self._one_at_a_time = threading.Lock()
         self.user: int | None = None
         try:
             if os.geteuid() != 0:
-                [self.user] = self._ask({"do": "user"})
+                self.user = self._ask({"do": "user"})
         except BaseException:
             self.close()
             raise
 
     def network(self) -> OwnNetwork:
         """A new network."""
-        [namespace] = self._ask({"do": "network"})
-        return OwnNetwork(self, namespace)
+        return OwnNetwork(self, self._ask({"do": "network"}))
 
     def enter(self, pid: int) -> OwnNetwork:
         """The network that a process is in."""
@@ -111,7 +101,7 @@ class SocketAgent:
 
     def socket_in(self, namespace: int) -> socket.socket:
         """A new TCP socket in a network."""
-        [descriptor] = self._ask({"do": "socket"}, namespace)
+        descriptor = self._ask({"do": "socket"}, namespace)
         return socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=descriptor)
 
     def close(self) -> None:
@@ -126,18 +116,54 @@ class SocketAgent:
             os.close(self.user)
             self.user = None
 
-    def _ask(self, question: dict[str, Any], *descriptors: int) -> list[int]:
-        """The descriptors that the agent answers with."""
+    def _started(self, line: int) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_AGENT), str(line)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={},
+                cwd="/",
+                pass_fds=(line,),
+                start_new_session=True,
+            )
+        except OSError as problem:
+            self._line.close()
+            raise _failed(f"{problem.strerror}; end other programs") from problem
+
+    def _ask(self, question: dict[str, Any], *descriptors: int) -> int:
+        """The descriptor that the agent answers with."""
         try:
             with self._one_at_a_time:
-                socket.send_fds(self._line, [json.dumps(question).encode() + b"\n"], descriptors)
-                text, found = _receive(self._line)
+                text, found = self._answer(json.dumps(question).encode() + b"\n", descriptors)
         except OSError as problem:
-            raise EnvironmentFailed(f"no network for a service can be made: {problem}") from problem
-        answer = json.loads(text or b'{"problem": "its maker has ended"}')
-        if "problem" in answer:
-            raise EnvironmentFailed(f"no network for a service can be made: {answer['problem']}")
-        return found
+            raise _failed(
+                f"its maker does not answer ({problem}); end other programs, and grade again"
+            ) from problem
+        if "problem" in (answer := json.loads(text)):
+            raise _failed(answer["problem"])
+        if not found:
+            raise _failed("the grader has too many open files; raise ulimit -n")
+        return found[0]
+
+    def _answer(self, question: bytes, descriptors: Sequence[int]) -> tuple[bytes, list[int]]:
+        """Raises OSError, and is never asked again then: a late answer would be taken for that to the next question."""
+        if self._line.fileno() < 0:
+            raise ConnectionError("it was given up before")
+        with ExitStack() as unanswered:
+            unanswered.callback(self._line.close)
+            unanswered.callback(self._process.kill)
+            socket.send_fds(self._line, [question], descriptors)
+            text, found = _receive(self._line)
+            if not text:
+                raise ConnectionError("it has ended")
+            unanswered.pop_all()
+        return text, found
+
+
+def _failed(why: str) -> EnvironmentFailed:
+    return EnvironmentFailed(f"no network for a service can be made: {why}")
 
 
 def _receive(line: socket.socket) -> tuple[bytes, list[int]]:

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO
 
@@ -123,21 +123,24 @@ class Plain:
             )
 
         allowed = self._allowed(command, cwd, env, reach)
-        group = self._group()
-        try:
-            with self._one_at_a_time, named_from_birth(name):
-                popen = started_confined(start, allowed, powerless=not as_other) if is_confined else start()
-        except (OSError, ValueError) as error:
+        with ExitStack() as stack:
+            group = None
+            if self._hierarchy is not None:
+                group = new_group(self._hierarchy, self.limits)
+                stack.callback(group.remove)
+            try:
+                with self._one_at_a_time, named_from_birth(name):
+                    popen = started_confined(start, allowed, powerless=not as_other) if is_confined else start()
+            except (OSError, ValueError) as error:
+                raise _refusal(error, command[0], cwd) from None
+            stack.enter_context(popen)  # unless it is kept, its pipes are closed, and its end is waited for
+            family = Family(popen.pid, name)
+            stack.callback(family.kill)
+            set_limits(popen.pid, self.limits)
+            running = PlainProcess(popen, family, group)
             if group is not None:
-                group.remove()
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            if isinstance(error, OSError) and error.errno in _OURS:
-                raise EnvironmentFailed(f"no process can be started: {reason}; end other programs") from None
-            raise BadSubmission(f"the command {command[0]!r} cannot be run in {cwd}: {reason}") from None
-        set_limits(popen.pid, self.limits)
-        running = PlainProcess(popen, name, group)
-        if group is not None:
-            group.add_all(running.pids)
+                group.add_all(running.pids)
+            stack.pop_all()
         return running
 
     def sweep(self) -> None:
@@ -179,8 +182,13 @@ class Plain:
             self._can_be_other[key] = _can_use(command[0], cwd, self._user or 0)
         return self._can_be_other[key]
 
-    def _group(self) -> Group | None:
-        return None if self._hierarchy is None else new_group(self._hierarchy, self.limits)
+
+def _refusal(error: OSError | ValueError, program: str, cwd: Path) -> EnvironmentFailed | BadSubmission:
+    """Why a command could not be started, and whose fault that is."""
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    if isinstance(error, OSError) and error.errno in _OURS:
+        return EnvironmentFailed(f"no process can be started: {reason}; end other programs")
+    return BadSubmission(f"the command {program!r} cannot be run in {cwd}: {reason}")
 
 
 def _can_use(program: str, folder: Path, user: int) -> bool:
@@ -207,17 +215,20 @@ class PlainProcess:
 
     has_own_files = False
 
-    def __init__(self, popen: subprocess.Popen[bytes], name: int, group: Group | None = None) -> None:
+    def __init__(self, popen: subprocess.Popen[bytes], family: Family, group: Group | None) -> None:
+        """Raises EnvironmentFailed."""
         assert popen.stdout is not None
         assert popen.stderr is not None
         self._popen = popen
-        self._family = Family(popen.pid, name)
+        self._family = family
         self._streams: tuple[IO[bytes], IO[bytes]] = (popen.stdout, popen.stderr)
         for stream in self._streams:
             os.set_blocking(stream.fileno(), False)
-        self._exit = watch_exit(popen.pid)
+        try:
+            self._exit = watch_exit(popen.pid)
+        except OSError as problem:
+            raise EnvironmentFailed(f"a service could not be watched: {problem.strerror}") from problem
         self._group = group
-        self._told: set[str] = set()
         self._cpu_s = 0.0
         self._collected = threading.Lock()
 
@@ -295,11 +306,7 @@ class PlainProcess:
 
     def limits_hit(self) -> Sequence[str]:
         """See ``Running``."""
-        if self._group is None:
-            return []
-        new = [words for words in self._group.hit() if words not in self._told]
-        self._told.update(new)
-        return new
+        return [] if self._group is None else self._group.hit()
 
     def usage(self) -> tuple[float, int]:
         """See ``Running``."""

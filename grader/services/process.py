@@ -161,6 +161,7 @@ class ServiceProcess:
         self._children_looked_for = threading.Event()
         self._signalling = threading.Lock()
         self._ending = threading.Lock()
+        self._limits_hit: set[str] = set()
         self._killed = False
         self._ended = False
 
@@ -191,9 +192,10 @@ class ServiceProcess:
         return sample
 
     def limit_hit(self, words: str) -> None:
-        """Record that it ran into one of its limits, and end all of it where the kernel has not."""
-        self._recorder.record(LimitHit(at=self._now(), service=self.name, limit=words))
-        self.running.send(signal.SIGKILL)
+        """Record, each once, that it ran into one of its limits, and end it where the kernel has not."""
+        with self._signalling:  # whose descriptors are open as long as it has not ended
+            if not self._ended and self._note_limit(words, self._now()):
+                self.running.send(signal.SIGKILL)
 
     def end(self, grace: float = 0.0) -> None:
         """End it with everything that came of it; once it returns nothing more is recorded.
@@ -216,8 +218,15 @@ class ServiceProcess:
                 raise EnvironmentFailed(f"{self.name} (process {self.pid}) cannot be ended; end it by hand")
             self._reader.call(self._stop_listening)
             self.running.close()
-            self._ended = True
         self._report_ended(self)
+
+    def _note_limit(self, words: str, at: float) -> bool:
+        """Whether it is a new one. The lock on signals is held: the reader and the watch may find the same at once."""
+        is_new = words not in self._limits_hit
+        if is_new:
+            self._limits_hit.add(words)
+            self._recorder.record(LimitHit(at=at, service=self.name, limit=words))
+        return is_new
 
     # ------------------------------------------------------------ in the reader's thread
 
@@ -250,10 +259,9 @@ class ServiceProcess:
         with self._signalling:  # no signal is recorded between the exit and its record
             status = self.running.collect()
             for words in self.running.limits_hit():
-                self._recorder.record(LimitHit(at=at, service=self.name, limit=words))
+                self._note_limit(words, at)
             if status == -signal.SIGXFSZ:
-                words = f"file size: one file may have {size_words(self._limits.file)}"
-                self._recorder.record(LimitHit(at=at, service=self.name, limit=words))
+                self._note_limit(f"file size: one file may have {size_words(self._limits.file)}", at)
             self._recorder.record(ServiceExited(at=at, service=self.name, status=status))
         self._status = status
         self._exited.set()
@@ -263,7 +271,7 @@ class ServiceProcess:
             self._children_looked_for.set()
 
     def _look_for_children(self, at: float) -> None:
-        if commands := tuple(self.running.others()):
+        if not self._ended and (commands := tuple(self.running.others())):
             self._recorder.record(ChildrenLeft(at=at, service=self.name, commands=commands))
         self._children_looked_for.set()
 
@@ -271,6 +279,8 @@ class ServiceProcess:
         self._drain()
         self._reader.forget(self.running.stdout)
         self._reader.forget(self.running.stderr)
+        with self._signalling:
+            self._ended = True  # before its descriptors are closed, whose numbers may be others' at once
 
     def _drain(self) -> None:
         """Record what is in the pipes now, and no more: a child may go on writing for ever."""

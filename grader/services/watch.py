@@ -12,9 +12,10 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from grader.errors import Internal
 from grader.services.isolation import Running
 from grader.services.limits import Limits, size_words
 from grader.services.processes import Process, Table, descendants, processes_now
@@ -31,18 +32,21 @@ class _Watched:
     running: Running
     temporary: Path | None
     tell: Callable[[str], None]
-    told: set[str] = field(default_factory=set)
 
 
 class Watch:
-    """A thread that looks at every service now and then. A context: leaving it ends the thread."""
+    """A thread that looks at every service now and then. A context: leaving it ends the thread.
+
+    A look that raises is a bug of ours: the first one is raised again, as Internal, when the watch is left.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._watched: dict[int, _Watched] = {}
+        self._watched: dict[Running, _Watched] = {}
         self._lock = threading.Lock()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="limits", daemon=True)
+        self._failure: Exception | None = None
 
     def __enter__(self) -> Watch:
         self._thread.start()
@@ -51,27 +55,36 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         self._done.set()
         self._thread.join()
+        if self._failure is not None:
+            raise Internal(f"a look at the limits of services failed: {self._failure!r}") from self._failure
 
     def add(self, running: Running, temporary: Path | None, tell: Callable[[str], None]) -> None:
-        """Watch a service; ``tell`` is told, once each, of every limit that it goes beyond, and has to end it."""
+        """Watch a service; ``tell`` is told, at each look, of every limit that it is beyond, and has to end it.
+
+        It may be told a last time just after the service is forgotten.
+        """
         with self._lock:
             kept = None if running.has_own_files else temporary
-            self._watched[running.pid] = _Watched(running, kept, tell)
+            self._watched[running] = _Watched(running, kept, tell)
 
     def forget(self, running: Running) -> None:
         """Watch a service no more."""
         with self._lock:
-            self._watched.pop(running.pid, None)
+            self._watched.pop(running, None)
 
     def _run(self) -> None:
         while not self._done.wait(_EVERY if sys.platform == "linux" else _ELSEWHERE_EVERY):
-            with self._lock:
-                watched = list(self._watched.values())
-            if not watched:
-                continue
-            table = processes_now() if any(not each.running.is_counted for each in watched) else {}
-            for each in watched:
-                self._look(each, table)
+            try:
+                self._look_at_all()
+            except Exception as problem:  # the next look is taken all the same
+                self._failure = self._failure or problem
+
+    def _look_at_all(self) -> None:
+        with self._lock:
+            watched = list(self._watched.values())
+        table = processes_now() if any(not each.running.is_counted for each in watched) else {}
+        for each in watched:
+            self._look(each, table)
 
     def _look(self, each: _Watched, table: Table) -> None:
         words = list(each.running.limits_hit())
@@ -80,9 +93,7 @@ class Watch:
         if each.temporary is not None and size_of(each.temporary, self._limits.disk) > self._limits.disk:
             words.append(f"disk: its temporary folder may hold {size_words(self._limits.disk)}")
         for word in words:
-            if word not in each.told:
-                each.told.add(word)
-                each.tell(word)
+            each.tell(word)
 
 
 def beyond(limits: Limits, processes: Sequence[Process]) -> list[str]:

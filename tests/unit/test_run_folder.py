@@ -218,6 +218,62 @@ def test_a_quick_folder_goes_with_its_run(tmp_path: Path) -> None:
     assert not quick.exists()
 
 
+def test_a_run_whose_folder_in_memory_stays_leaves_it_to_the_next_one_and_lets_its_lock_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_path: Path) -> None:
+        raise PermissionError("not yours")
+
+    gone = f"unix://{tmp_path}/no-engine.sock"
+    asked: list[str] = []
+    monkeypatch.setattr(grader.run_folder, "answers", lambda engine: asked.append(engine))
+    with monkeypatch.context() as patch:
+        patch.setattr(grader.run_folder, "_remove_from_memory", refuse)
+        with run_folder(tmp_path) as run:
+            run.note_container("a-container", gone)
+            quick = run.quick_folder()
+            (run.path / "tmp" / "large").write_bytes(b"x")
+    assert asked == [gone]
+    assert [path.name for path in run.path.iterdir()] == ["journal.jsonl"]
+    (run.path / "journal.jsonl").unlink()
+    assert remove_leftovers(tmp_path) == [f"removed {run.path}, left by an earlier run"]
+    assert not quick.exists()
+
+
+@pytest.mark.skipif(not MEMORY.is_dir(), reason="no folder in memory on this platform")
+def test_what_a_dead_run_has_in_memory_does_not_wait_for_the_engine_of_its_containers(tmp_path: Path) -> None:
+    path, quick = tmp_path / f"{PREFIX}0badcafe", MEMORY / f"{PREFIX}0badcafe"
+    path.mkdir()
+    quick.mkdir()
+    entry = {"container": "a-container", "engine": f"unix://{tmp_path}/no-engine.sock"}
+    (path / "journal.jsonl").write_text(json.dumps(entry))
+    try:
+        [told] = remove_leftovers(tmp_path)
+        assert "its containers cannot be removed" in told
+        assert not quick.exists()
+    finally:
+        if quick.exists():
+            quick.rmdir()
+
+
+def test_a_folder_that_cannot_be_removed_is_told_and_its_lock_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_path: Path) -> None:
+        raise PermissionError("not yours")
+
+    def leave() -> None:
+        with run_folder(tmp_path):
+            pass
+
+    with monkeypatch.context() as patch:
+        patch.setattr(grader.run_folder, "_remove_tree", refuse)
+        with pytest.raises(PermissionError):
+            leave()
+    [left] = tmp_path.iterdir()
+    assert remove_leftovers(tmp_path) == [f"removed {left}, left by an earlier run"]
+
+
 @pytest.mark.skipif(not MEMORY.is_dir(), reason="no folder in memory on this platform")
 def test_without_room_in_memory_the_quick_folder_is_on_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -67,16 +67,19 @@ def test_a_failure_names_command_status_and_last_lines(folder: Path, log: Path) 
         build(sh(folder, script), log, 20)
     message = str(refused.value)
     assert "sh -c" in message
-    assert "failed with status 3" in message
+    assert "exited with status 3" in message
     assert "line 7" in message
     assert "line 1 " not in message
     assert str(log) in message
     assert message.isprintable()
 
 
-def test_an_end_by_signal_is_named(folder: Path, log: Path) -> None:
-    with pytest.raises(BadSubmission, match="was ended by SIGKILL"):
-        build(sh(folder, "kill -9 $$"), log, 20)
+@pytest.mark.parametrize(("number", "words"), [(9, r"signal 9 \(SIGKILL\)"), (35, "signal 35")])
+def test_an_end_by_signal_is_told_whether_it_has_a_name_or_not(
+    folder: Path, log: Path, number: int, words: str
+) -> None:
+    with pytest.raises(BadSubmission, match=f"failed, ended by {words}; see"):
+        build(sh(folder, f"kill -{number} $$"), log, 20)
 
 
 def test_a_build_that_takes_too_long_is_ended_whole(folder: Path, log: Path) -> None:
