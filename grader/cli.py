@@ -17,24 +17,27 @@ if TYPE_CHECKING:
     from grader.commands import watch
 
 from grader.commands import grade
-from grader.commands.limits import add_isolation_options, isolation_of
+from grader.commands.completion import SHELLS
+from grader.commands.limits import add_isolation_options, isolation_of, whole_number
+from grader.commands.reporting import refusal
 from grader.commands.stage import ServerChoice
 from grader.commands.teaching import BEGINNING, teach
 from grader.ending import Ended, ended_by_signals
 from grader.errors import CannotGrade, GraderError, Internal
+from grader.postgres import DEFAULT_IMAGE
 from grader.report import BY_NAME, without_commands
 from grader.sources import name_of
 
 EXIT_STATUSES = """\
 exit status:
   0  every point of the lab was reached
-  1  something failed
+  1  points are missing: something failed, or could not be judged
   2  the call or the submission cannot be graded (one line says why)
   3  the grader or its environment failed
   128 + n  ended by signal n
 """
 
-SPEAKS_FOR_OTHERS = frozenset({"grade", "judge", "run", "replay", "schedules"})
+SPEAKS_FOR_OTHERS = frozenset({"grade", "watch", "judge", "run", "replay", "schedules"})
 """Commands that print what a submission said."""
 
 
@@ -51,7 +54,7 @@ def _guarded(options: argparse.Namespace, console: Console) -> int:
         with ended_by_signals():
             return _dispatch(options, console)
     except (CannotGrade, GraderError) as problem:
-        print(f"grader: {problem}", file=sys.stderr)
+        print(refusal(problem), file=sys.stderr)
         return problem.exit_status
     except Ended as ended:
         print(f"grader: {ended}; everything it had started is gone", file=sys.stderr)
@@ -148,7 +151,7 @@ def _watch_options(options: argparse.Namespace) -> watch.Options:
 
     return watch.Options(
         folder=options.folder,
-        output=options.output or Path("reports") / options.folder.resolve().name,
+        output=options.output or Path("reports") / name_of(str(options.folder)),
         part=options.part,
         jobs=options.jobs,
         server=_server(options),
@@ -175,7 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("--output", type=Path, metavar="DIR", help="where reports go (default: reports/NAME)")
     grade.add_argument("--only", nargs="+", metavar="ID", help="these checks alone")
     grade.add_argument("--part", metavar="PART", help="the checks of one part: 2, 3a, 3b or x")
-    grade.add_argument("--jobs", type=_positive, metavar="N", help="scenarios at a time (default: 4 a core)")
+    grade.add_argument("--jobs", type=whole_number(1), metavar="N", help="scenarios at a time (default: 4 a core)")
     grade.add_argument("--seed", type=int, metavar="N", help="makes titles, ids and orders repeatable")
     grade.add_argument("--deep", action="store_true", help="walk schedules until none is left (may take minutes)")
     grade.add_argument("--verbose", action="store_true", help="print all that is known of every check")
@@ -187,7 +190,7 @@ def _parser() -> argparse.ArgumentParser:
     watch.add_argument("folder", type=Path, metavar="FOLDER", help="the submission")
     watch.add_argument("--output", type=Path, metavar="DIR", help="where reports go (default: reports/NAME)")
     watch.add_argument("--part", metavar="PART", help="the checks of one part alone: 2, 3a, 3b or x")
-    watch.add_argument("--jobs", type=_positive, metavar="N", help="scenarios at a time (default: 4 a core)")
+    watch.add_argument("--jobs", type=whole_number(1), metavar="N", help="scenarios at a time (default: 4 a core)")
     _postgres_options(watch)
 
     judge = commands.add_parser("judge", help="judge a saved run again, without running anything")
@@ -220,14 +223,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     schedules.add_argument("folder", type=Path, metavar="FOLDER", help="the submission")
     schedules.add_argument(
-        "--preemptions", type=_natural, default=1, metavar="N", help="at most so many (default: %(default)s)"
+        "--preemptions",
+        type=whole_number(0),
+        default=1,
+        metavar="N",
+        help="switches away from a worker that could go on, at most so many (default: %(default)s)",
     )
     _postgres_options(schedules)
 
     replay = commands.add_parser("replay", help="run the schedule again that broke a check, step by step")
     replay.add_argument("run", type=Path, metavar="RUN-DIR", help="what --output was when it was graded")
     replay.add_argument("check", metavar="CHECK", help="the check that failed, such as 3b.interleavings")
-    replay.add_argument("--folder", type=Path, metavar="DIR", help="the submission (default: where it was then)")
+    replay.add_argument("--folder", metavar="FOLDER", help="the submission (default: where it came from then)")
     replay.add_argument("--pause", action="store_true", help="wait for Enter before each step")
     _postgres_options(replay)
 
@@ -246,7 +253,7 @@ def _parser() -> argparse.ArgumentParser:
     _postgres_options(doctor)
 
     completion = commands.add_parser("completion", help="print the script that lets a shell complete all this")
-    completion.add_argument("shell", choices=("bash", "zsh", "fish"))
+    completion.add_argument("shell", choices=SHELLS)
 
     starter = commands.add_parser("starter", help="make the starter from the solution")
     starter.add_argument("solution", type=Path, nargs="?", default=Path("solution"))
@@ -263,7 +270,7 @@ def _postgres_options(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="where PostgreSQL comes from (default: GRADER_DATABASE_URL if set, else Docker, else embedded)",
     )
-    parser.add_argument("--image", default="postgres:18-alpine", help="for Docker (default: %(default)s)")
+    parser.add_argument("--image", default=DEFAULT_IMAGE, help="for Docker (default: %(default)s)")
 
 
 def _format_option(parser: argparse.ArgumentParser, purpose: str, *, required: bool = False) -> None:
@@ -285,17 +292,3 @@ def _formats(text: str) -> tuple[str, ...]:
     if not names:
         raise argparse.ArgumentTypeError(f"name a format; there are {', '.join(BY_NAME)}")
     return names
-
-
-def _natural(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError("at least 0")
-    return number
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number

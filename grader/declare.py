@@ -16,7 +16,8 @@ from grader.judgement import Judgement
 if TYPE_CHECKING:
     from grader.lab import Lab
 
-LABS = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parent.parent
+"""The folder that what a check names to be read is relative to."""
 
 PARTS = ("2", "3a", "3b", "x")
 """The parts of the lab, in order; ``x`` is beyond the lab and gives bonus points."""
@@ -69,7 +70,7 @@ class Check:
 
 
 def scenario(*, timeout: float = 10, seconds: float = 2) -> Callable[[Callable[[Lab], None]], Scenario]:
-    """Declare a scenario: its name is the function's, its sentence the first line of the docstring."""
+    """Declare a scenario: its name is the function's, its sentence the first paragraph of the docstring."""
 
     def declare(drive: Callable[[Lab], None]) -> Scenario:
         return Scenario(drive.__name__, _sentence(drive), drive, timeout, seconds)
@@ -108,7 +109,7 @@ def check(
         if points <= 0:
             raise Internal(f"check {id}: {points} points")
         document, _, anchor = read.partition("#")
-        if anchor not in anchors(LABS / document):
+        if anchor not in anchors(PROJECT / document):
             raise Internal(f"check {id}: no heading for {read!r}")
         return Check(id, points, _sentence(judge), _why(judge), judge, scenarios, before, hint, read, reasons)
 
@@ -147,7 +148,7 @@ def anchors(document: Path) -> frozenset[str]:
 def section(read: str) -> str | None:
     """The section that ``read`` (file and anchor) names, heading included, as Markdown; None where there is none."""
     document, _, anchor = read.partition("#")
-    path = LABS / document
+    path = PROJECT / document
     headings = _headings(path)
     place = next((n for n, heading in enumerate(headings) if heading[2] == anchor), None)
     if place is None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 
 class Verdict(Enum):
@@ -49,12 +52,12 @@ class Evidence:
 class CheckResult:
     """The verdict of one check, with everything a report needs to explain it.
 
-    ``points`` is what was reached of ``max_points``. ``expected``, ``observed`` and ``hint`` are set when the
-    verdict is fail; ``reason`` when it is skipped, inconclusive or error. ``read`` is a file and anchor
-    relative to the project, such as ``labs/lab-03-worker-service.md#graceful-shutdown``. ``scenario`` names
-    the recorded scenario that was judged (several are joined by ``+``). ``coverage`` says, for a check that
-    explores, how much was explored and whether that was all of it; ``counterexample`` is the order of steps that
-    broke the rule, where one was found.
+    ``points`` is what was reached of ``max_points``. ``observed`` is set when the verdict is pass or fail,
+    ``expected`` and ``hint`` when it is fail; ``reason`` when it is skipped, inconclusive or error, and when it is
+    fail and a limit was hit: then it says which. ``read`` is a file and anchor relative to the project, such as
+    ``labs/lab-03-worker-service.md#graceful-shutdown``. ``scenario`` names the recorded scenario that was judged
+    (several are joined by ``+``). ``coverage`` says, for a check that explores, how much was explored and whether
+    that was all of it; ``counterexample`` is the order of steps that broke the rule, where one was found.
     """
 
     id: str
@@ -116,6 +119,13 @@ class Counterexample:
     schedule: str
     replays: int
 
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Counterexample:
+        """What ``dataclasses.asdict`` turned into ``fields``, by way of JSON or not. KeyError where one is missing."""
+        steps = ({**known(LaneStep, step), "changes": tuple(step["changes"])} for step in fields["steps"])
+        told = {"lanes": tuple(fields["lanes"]), "steps": tuple(LaneStep(**step) for step in steps)}
+        return cls(**{**known(cls, fields), **told})
+
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
@@ -157,7 +167,6 @@ class Report:
     """False when the run was asked for some of the checks only."""
     machine: str = ""
     """The machine that graded, in a line; empty where it was not noted."""
-    schema: str = field(default="grader/report/1", init=False)
 
     @property
     def score(self) -> float:
@@ -199,4 +208,8 @@ class Refusal:
     submission: str
     reason: str
     ours: bool
-    schema: str = field(default="grader/refusal/1", init=False)
+
+
+def known(cls: type[Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``cls`` takes of ``fields``: a later version of the grader may have added keys. KeyError without one."""
+    return {field.name: fields[field.name] for field in dataclasses.fields(cls)}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from grader.errors import BadCall
+from grader.files import write_atomically
 from grader.history import store
 from grader.history.events import Event
 from grader.history.timeline import History
@@ -26,8 +28,10 @@ class Run:
 
     lab: str
     submission: str
+    source: str
+    """Where the submission came from, as the call gave it, without a password."""
     folder: str
-    """Where the submission was, as an absolute path."""
+    """The same, to be found from anywhere: an absolute path, or the address of a repository."""
     isolation: str
     postgres: PostgresInfo
     seed: int
@@ -53,13 +57,28 @@ class Recording:
 
 
 def save(folder: Path, run: Run, recordings: Sequence[Recording]) -> None:
-    """Write a run. A second take of a scenario goes beside the first one."""
+    """Write a run, in the place of one that is there. A second take of a scenario goes beside the first one.
+
+    Raises OSError; nothing of either run is left then.
+    """
+    # First to go and last to come: while it is there, it tells of what is beside it.
+    (folder / _RUN).unlink(missing_ok=True)
+    try:
+        index = _save_histories(folder / _HISTORIES, recordings)
+        text = json.dumps({"format": FORMAT, **asdict(run), "takes": index}, indent=1)
+        write_atomically(folder / _RUN, text + "\n")
+    except BaseException:
+        shutil.rmtree(folder / _HISTORIES, ignore_errors=True)
+        raise
+
+
+def _save_histories(folder: Path, recordings: Sequence[Recording]) -> list[dict[str, Any]]:
     index: list[dict[str, Any]] = []
     seen: dict[str, int] = {}
     for recording in recordings:
         number = seen[recording.scenario] = seen.get(recording.scenario, 0) + 1
         name = recording.scenario if number == 1 else f"{recording.scenario}.{number}"
-        store.save(recording.events, folder / _HISTORIES / f"{name}.jsonl")
+        store.save(recording.events, folder / f"{name}.jsonl")
         index.append(
             {
                 "scenario": recording.scenario,
@@ -69,8 +88,7 @@ def save(folder: Path, run: Run, recordings: Sequence[Recording]) -> None:
                 "patience": recording.patience,
             }
         )
-    text = json.dumps({"format": FORMAT, **asdict(run), "takes": index}, indent=1)
-    (folder / _RUN).write_text(text + "\n", encoding="ascii")
+    return index
 
 
 def load(folder: Path) -> tuple[Run, dict[str, list[Take]]]:
@@ -83,7 +101,9 @@ def load(folder: Path) -> tuple[Run, dict[str, list[Take]]]:
         index = fields.pop("takes")
         run = Run(
             **{
-                "folder": "",  # runs that were saved before it was noted
+                # Runs that were saved before these were noted.
+                "folder": "",
+                "source": fields.get("folder", ""),
                 **fields,
                 "postgres": PostgresInfo(**fields["postgres"]),
                 "checks": tuple(fields["checks"]),

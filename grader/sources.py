@@ -7,6 +7,7 @@ counted as they come out, whatever a header says.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
@@ -17,7 +18,7 @@ import subprocess
 import tarfile
 import threading
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -31,6 +32,9 @@ MOST_BYTES = 256 * 1024 * 1024
 """Of everything that is unpacked; a submission without its libraries is a few hundred KiB."""
 
 _LONGEST_NAME = 240
+_LONGEST_PATH = 600
+"""With the folder that it is unpacked in, this fits into the 1,024 bytes that macOS allows."""
+
 _CHUNK = 64 * 1024
 _GIT_TIMEOUT = 120.0
 _BLOCK = 512
@@ -47,29 +51,40 @@ def opened(source: str) -> Iterator[Path]:
     """The folder of a submission, for as long as the context lasts.
 
     ``source`` is a folder, an archive (.zip, .tar.gz, .tgz) or a git repository (a URL, or a path that ends in .git; a
-    branch or tag may follow after ``#``). Raises BadSubmission, with one line, for what cannot be used.
+    branch or tag may follow after ``#``). Raises BadSubmission, with one line, for what cannot be used, and
+    EnvironmentFailed where there is no room for it.
     """
     if is_repository(source):
         unpack = _clone
-    elif source.lower().endswith(_ARCHIVES) and not Path(source).is_dir():
+    elif source.lower().endswith(_ARCHIVES) and not _is_folder(source):
         unpack = _unpack
     else:
         yield Path(source)
         return
     with run_folder() as place:
-        folder = place.path / "unpacked"
-        folder.mkdir(mode=0o755)
-        unpack(source, folder)
-        named = place.path / "submission" / name_of(source)
-        named.parent.mkdir(mode=0o755)
-        _only_folder(folder).rename(named)
-        named.chmod(0o755)
-        yield named
+        try:
+            folder = _unpacked(source, unpack, place.path)
+        except OSError as problem:
+            why = problem.strerror or problem
+            raise EnvironmentFailed(f"{source}: cannot be unpacked here: {why}; free some space") from None
+        yield folder
+
+
+def _unpacked(source: str, unpack: Callable[[str, Path], None], place: Path) -> Path:
+    """The submission's folder, below ``place``. An OSError is none of the submission's doing."""
+    folder = place / "unpacked"
+    folder.mkdir(mode=0o755)
+    unpack(source, folder)
+    named = place / "submission" / name_of(source)
+    named.parent.mkdir(mode=0o755)
+    _only_folder(folder).rename(named)
+    named.chmod(0o755)
+    return named
 
 
 def name_of(source: str) -> str:
     """What a submission from there is called, and its reports: the last part, without its ending."""
-    if Path(source).is_dir() and not is_repository(source):
+    if _is_folder(source) and not is_repository(source):
         return Path(source).resolve().name or "submission"
     last = PurePosixPath(source.partition("#")[0].rstrip("/") if is_repository(source) else source).name
     for ending in (*_ARCHIVES, ".git"):
@@ -82,6 +97,27 @@ def is_repository(source: str) -> bool:
     """Whether it is the address of a git repository."""
     address = source.partition("#")[0].rstrip("/")
     return "://" in address or address.endswith(".git")
+
+
+def absolute(source: str) -> str:
+    """The same source, to be found from any folder."""
+    if "://" in source:
+        return source
+    path, mark, branch = source.partition("#") if is_repository(source) else (source, "", "")
+    return f"{Path(path).absolute()}{mark}{branch}"
+
+
+def without_password(source: str) -> str:
+    """The source as it may be written down: a web address without the name and password, or token, before its host."""
+    return re.sub(r"^(https?://)[^/]*@", r"\1", source, flags=re.IGNORECASE)
+
+
+def _is_folder(source: str) -> bool:
+    """Whether it is one; where that cannot be told, it is not, and whoever opens it says why."""
+    try:
+        return Path(source).is_dir()
+    except OSError:
+        return False
 
 
 def _only_folder(folder: Path) -> Path:
@@ -108,9 +144,12 @@ class _Room:
             raise BadSubmission(f"it holds more than {MOST_ENTRIES} entries; {_ADVICE}")
         parts = PurePosixPath(name).parts
         leads_out = not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in parts[0]
-        if leads_out or "\0" in name or any(len(os.fsencode(part)) > _LONGEST_NAME for part in parts):
+        has_no_end = len(os.fsencode(name)) > _LONGEST_PATH or any(
+            len(os.fsencode(part)) > _LONGEST_NAME for part in parts
+        )
+        if leads_out or has_no_end or "\0" in name:
             raise BadSubmission(
-                f"the name {name[:80]!r} cannot be unpacked: it leads out of the folder, or is none"
+                f"the name {name[:80]!r} cannot be unpacked: it leads out of the folder, is too long, or is none"
             )
         if any(part in _NOT_CONTENT for part in parts):
             return None
@@ -147,6 +186,9 @@ def _unpack(source: str, folder: Path) -> None:
     path = Path(source)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as problem:
+        raise BadSubmission(f"{path}: cannot be read: {problem.strerror}") from None
+    try:
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise BadSubmission("it is not a regular file")
@@ -156,12 +198,9 @@ def _unpack(source: str, folder: Path) -> None:
                 _unpack_tar(file, _Room(folder))
     except BadSubmission as problem:
         raise BadSubmission(f"{path}: {problem}") from None
-    except OSError as problem:
-        if problem.filename is None or Path(problem.filename) == path:
-            raise BadSubmission(f"{path}: cannot be read: {problem.strerror or problem}") from None
-        raise EnvironmentFailed(f"{path}: cannot be unpacked here: {problem.strerror}; free some space") from None
     except (
         zipfile.BadZipFile,
+        gzip.BadGzipFile,
         tarfile.TarError,
         EOFError,
         ValueError,
@@ -208,8 +247,11 @@ class _Bounded(io.BufferedIOBase):
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """See ``io.IOBase``."""
-        return self._file.seek(offset, whence)
+        """See ``io.IOBase``. Raises BadZipFile for a place that no file has."""
+        try:
+            return self._file.seek(offset, whence)
+        except OSError:
+            raise zipfile.BadZipFile("it names a place outside of the file") from None
 
     def tell(self) -> int:
         """See ``io.IOBase``."""
@@ -314,8 +356,14 @@ def _run_git(source: str, arguments: Sequence[str], folder: Path) -> None:
     except subprocess.TimeoutExpired:
         raise BadSubmission(f"{source}: could not be cloned within {_GIT_TIMEOUT:g} s") from None
     if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        why = "".join(c if c.isprintable() else " " for c in (said[-1] if said else f"status {done.returncode}"))
+        text = done.stderr.decode(errors="replace")
+        for number in (errno.ENOSPC, errno.EDQUOT):
+            if os.strerror(number) in text:
+                raise OSError(number, os.strerror(number))
+        said = text.strip().splitlines() or [f"status {done.returncode}"]
+        # What comes after it is advice, over several lines.
+        problem = next((line.removeprefix("fatal: ") for line in said if line.startswith("fatal: ")), said[-1])
+        why = "".join(c if c.isprintable() else " " for c in problem)
         raise BadSubmission(f"{source}: cannot be cloned: {why}")
 
 
@@ -393,6 +441,7 @@ def _git_environment() -> dict[str, str]:
     """Who may need to log in keeps that; what a repository around us says does not count."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     return kept | {
+        "LC_ALL": "C",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_LFS_SKIP_SMUDGE": "1",
         "GIT_ALLOW_PROTOCOL": ":".join(_SCHEMES),

@@ -16,6 +16,7 @@ import stat
 import sys
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
@@ -153,7 +154,7 @@ class _Manifest:
         """The section's command; without the section, the one that runs ``package``, if that is there."""
         if (command := self.command(section)) is not None:
             return command
-        if (self._folder / package).is_dir():
+        if stat.S_ISDIR(_mode(self._folder / package, package)):
             return ("python", "-m", package)
         raise BadSubmission(
             f"{self._folder}: nothing to run as the {section}: no folder {package}, and no [{section}] command "
@@ -173,18 +174,18 @@ class _Manifest:
         for step in [path, *path.parents]:
             if step == self._folder:
                 break
-            if step.is_symlink():
+            if stat.S_ISLNK(_mode(step, f"{name} = {value!r}", follow=False)):
                 raise BadSubmission(f"{name} goes through a link: {value!r}; put the file itself there")
         return path
 
     def migrations(self) -> Path | None:
         """The folder of migrations: the one that is named, the default one if it is there, or None."""
         folder = self.path("database", "migrations", default="migrations")
-        if folder.is_dir():
-            return folder
-        if "migrations" not in self._content.get("database", {}) and not folder.exists():
-            return None
         relative = folder.relative_to(self._folder)
+        if stat.S_ISDIR(mode := _mode(folder, str(relative))):
+            return folder
+        if "migrations" not in self._content.get("database", {}) and not mode:
+            return None
         raise BadSubmission(f"{MANIFEST}: migrations: there is no folder {relative} in {self._folder}")
 
 
@@ -198,7 +199,9 @@ def _existing_folder(folder: Path) -> Path:
     except (OSError, RuntimeError, ValueError) as error:  # no permission, a loop of links, a NUL in the name
         raise BadSubmission(f"{folder}: cannot be opened ({error}); give the submission's folder") from None
     if not root.is_dir():
-        raise BadSubmission(f"{folder}: not a folder; give the submission's folder (unpack an archive first)")
+        raise BadSubmission(
+            f"{folder}: not a folder; give the submission's folder (to be graded, also a .zip or .tar.gz of it)"
+        )
     if not os.access(root, os.R_OK | os.X_OK):
         raise BadSubmission(f"{folder}: cannot be read; give yourself permission to read and enter it")
     return root
@@ -232,16 +235,20 @@ def _suggestion(word: str, known: Iterable[str]) -> str:
 def _nested_submission(folder: Path) -> str:
     """A hint for the folder in the folder that unpacking an archive leaves."""
     for entry in sorted(folder.iterdir())[:100]:
-        if entry.is_dir() and ((entry / MANIFEST).is_file() or (entry / "worker_service").is_dir()):
-            return f"; did you mean {entry}?"
+        with suppress(OSError):  # what cannot be looked at was not meant
+            if entry.is_dir() and ((entry / MANIFEST).is_file() or (entry / "worker_service").is_dir()):
+                return f"; did you mean {entry}?"
     return ""
 
 
 def _migration_files(root: Path, folder: Path) -> tuple[Path, ...]:
     """The migrations in order. A file that looks like one but would not be applied is refused, not skipped."""
     by_number: dict[str, Path] = {}
-    with os.scandir(folder) as entries:
-        files = sorted(Path(entry.path) for entry in entries if entry.name.endswith(".sql"))
+    try:
+        with os.scandir(folder) as entries:
+            files = sorted(Path(entry.path) for entry in entries if entry.name.endswith(".sql"))
+    except OSError as error:
+        raise BadSubmission(f"{folder.relative_to(root)}: cannot be read: {_reason(error)}") from None
     if len(files) > _MIGRATIONS_LIMIT:
         raise BadSubmission(f"{folder.relative_to(root)}: more than {_MIGRATIONS_LIMIT} migrations")
     for path in files:
@@ -250,7 +257,7 @@ def _migration_files(root: Path, folder: Path) -> tuple[Path, ...]:
             continue
         if (named := _MIGRATION_NAME.fullmatch(path.name)) is None:
             raise BadSubmission(f"{shown}: a migration is named NNNN_name.up.sql, such as 0001_tasks.up.sql")
-        if not stat.S_ISREG(path.lstat().st_mode):
+        if not stat.S_ISREG(_mode(path, str(shown), follow=False)):
             raise BadSubmission(f"{shown}: not a regular file; put the migration itself there")
         if (other := by_number.setdefault(named["number"], path)) != path:
             raise BadSubmission(f"{shown}: has the same number as {other.name}; number each migration once")
@@ -282,7 +289,7 @@ def executable_command(folder: Path, command: Sequence[str]) -> tuple[str, ...]:
     if ".." in PurePosixPath(program).parts:
         raise BadSubmission(f"the command {program!r} leaves the submission; name a program inside the folder")
     own = folder / program
-    if not own.is_file():
+    if not stat.S_ISREG(_mode(own, f"the command {program!r}")):
         raise BadSubmission(f"the command {program!r} does not exist in {folder}")
     if not os.access(own, os.X_OK):
         raise BadSubmission(f"the command {program!r} is not executable; run chmod +x on it")
@@ -295,10 +302,10 @@ def interpreter(folder: Path) -> str:
     Raises BadSubmission for a ``.venv`` without a usable interpreter, such as one copied from another machine.
     """
     environment = folder / ".venv"
-    if not environment.is_dir():
+    if not stat.S_ISDIR(_mode(environment, str(environment))):
         return sys.executable
     own = environment / "bin" / "python"
-    if not (own.is_file() and os.access(own, os.X_OK)):
+    if not (stat.S_ISREG(_mode(own, str(own))) and os.access(own, os.X_OK)):
         raise BadSubmission(f"{environment}: has no bin/python that runs here; make it again, or delete it")
     return str(own)
 
@@ -369,6 +376,16 @@ def read_migration(folder: Path, path: Path) -> str:
     if len(content) > _MIGRATION_LIMIT:
         raise BadSubmission(f"{shown}: larger than {_MIGRATION_LIMIT // 1024} KiB; split the migration")
     return _decoded(content, str(shown))
+
+
+def _mode(path: Path, shown: str, *, follow: bool = True) -> int:
+    """What is there, as ``st_mode`` has it; 0 for nothing. Raises BadSubmission where that cannot be told."""
+    try:
+        return path.stat(follow_symlinks=follow).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    except OSError as error:
+        raise BadSubmission(f"{shown}: cannot be looked at: {_reason(error)}") from None
 
 
 def _decoded(content: bytes, shown: str) -> str:

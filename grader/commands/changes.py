@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from grader.commands.grade import OURS
 from grader.declare import Check, Scenario
 from grader.history.events import DocumentRead, ServiceStarted
 from grader.judging import Take
@@ -21,12 +22,17 @@ IGNORED = frozenset({"__pycache__", "node_modules", "venv", "reports", "target"}
 _MOST_FILES = 20_000
 
 
-def look(folder: Path) -> State:
-    """The files of ``folder`` now. Files that go away meanwhile are left out."""
+def look(folder: Path, output: Path | None = None) -> State:
+    """The files of ``folder`` now. Files that go away meanwhile are left out, and what a grade leaves in ``output``."""
     found: dict[str, tuple[int, int]] = {}
+    reports = None
+    if output is not None:
+        reports = str(folder / os.path.relpath(os.path.realpath(output), os.path.realpath(folder)))
     for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name not in IGNORED and not name.startswith("."))
-        for name in sorted(names):
+        ours = OURS if place == reports else ()
+        ignored = IGNORED.union(ours)
+        folders[:] = sorted(name for name in folders if name not in ignored and not name.startswith("."))
+        for name in sorted(set(names).difference(ours)):
             if name.startswith(".") or name.endswith((".pyc", "~", ".swp", ".tmp")):
                 continue
             path = os.path.join(place, name)  # noqa: PTH118 - thousands of files, several times a second

@@ -6,8 +6,6 @@ import argparse
 import sys
 from collections.abc import Iterator
 
-import shtab
-
 from grader.checkpoints import all_checks
 from grader.declare import PARTS
 from grader.report import BY_NAME
@@ -17,6 +15,8 @@ SHELLS = ("bash", "zsh", "fish")
 
 def write(parser: argparse.ArgumentParser, shell: str) -> int:
     """Print the script for ``shell``."""
+    import shtab  # a tenth of a second, which every other command would pay as well
+
     for action in _actions(parser):
         _add_choices(action)
     sys.stdout.write(shtab.complete(parser, shell))
@@ -34,6 +34,8 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 
 def _add_choices(action: argparse.Action) -> None:
     """Tell the shell what may stand there. The parser is not used again: its complaints would be longer than ours."""
+    import shtab
+
     match action.metavar:
         case "ID" | "CHECK":
             action.choices = [check.id for check in all_checks()]

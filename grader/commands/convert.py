@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grader.errors import BadCall, EnvironmentFailed
+from grader.files import write_atomically
 from grader.model import Refusal, Report
 from grader.report import BY_NAME, read_graded, write_all, write_refusal
-from grader.report.files import write_atomically
 
 
 def convert(run: Path, formats: Sequence[str], output: str | None) -> int:

@@ -82,7 +82,7 @@ def page() -> str:
         "",
         *_wrapped(
             f"{len(checks)} checks, {lab} points and {bonus} bonus points. Each is one sentence that holds of a "
-            "submission or does not. `grader explain CHECK` prints the same on a terminal.",
+            "submission or does not. `make explain CHECK=3a.starts` prints the same of one check on a terminal.",
             _PAGE_WIDTH,
         ),
         "",

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from grader.calibration import StallWatch, describe_machine
 from grader.checkpoints import all_checks, select
-from grader.commands.reporting import publish
+from grader.commands.reporting import keep, publish
 from grader.commands.stage import ServerChoice, Stage, stage
 from grader.declare import Check
 from grader.errors import BadCall, CannotGrade, EnvironmentFailed, GraderError
@@ -25,9 +25,9 @@ from grader.history.recorder import Clock
 from grader.model import Refusal
 from grader.report import FILES, LiveProgress, write_refusal
 from grader.runner import Runner
-from grader.saved import Run, save
+from grader.saved import Run
 from grader.services import IsolationChoice
-from grader.sources import is_repository, name_of, opened
+from grader.sources import absolute, is_repository, name_of, opened, without_password
 from grader.submission import Submission, load_submission
 
 OURS = ("run.json", "build.log", "history", *FILES)
@@ -67,7 +67,7 @@ def grade(options: Options, console: Console) -> int:
 
 
 def _refuse(options: Options, problem: CannotGrade | GraderError) -> None:
-    if not is_repository(options.source) and not Path(options.source).exists():
+    if not is_repository(options.source) and not os.path.lexists(options.source):
         return  # a slip of the pen leaves no folder behind
     refusal = Refusal(name_of(options.source), str(problem), isinstance(problem, GraderError))
     with suppress(EnvironmentFailed):
@@ -106,24 +106,41 @@ def _grade(submission: Submission, options: Options, console: Console) -> int:
             progress=progress,
         )
         results = runner.run()
-    run = describe(submission, there, runner, checks, started, clock.now())
-    save(output, run, runner.recordings)
-    return publish(run, checks, results, runner.takes, output, console, options.formats, verbose=options.verbose)
+    run = describe(submission, options.source, there, runner, checks, started, clock.now())
+    problems = keep(run, runner.recordings, output)
+    return publish(
+        run,
+        checks,
+        results,
+        runner.takes,
+        output,
+        console,
+        options.formats,
+        saved=None if problems else output,
+        problems=problems,
+        verbose=options.verbose,
+    )
 
 
 def describe(
     submission: Submission,
+    source: str,
     there: Stage,
     runner: Runner,
     checks: Sequence[Check],
     started: datetime,
     seconds: float,
 ) -> Run:
-    """What is to be known of a run that judged ``checks``, began at ``started`` and took ``seconds``."""
+    """What is to be known of a run that judged ``checks``, began at ``started`` and took ``seconds``.
+
+    ``source`` is where the submission came from, as the call gave it.
+    """
+    source = without_password(source)
     return Run(
         lab=submission.lab,
         submission=submission.name,
-        folder=str(submission.folder.resolve()),
+        source=source,
+        folder=absolute(source),
         isolation=there.isolation,
         postgres=there.postgres,
         seed=runner.seed,

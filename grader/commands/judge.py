@@ -26,4 +26,4 @@ def judge(
     results = Judge(checks, takes).results()
     if missing := [check.id for check in checks if check.id not in results]:
         raise BadCall(f"{folder}: no history for {', '.join(missing)}; grade the submission again")
-    return publish(run, checks, results, takes, output or folder, console, formats, verbose=verbose)
+    return publish(run, checks, results, takes, output or folder, console, formats, saved=folder, verbose=verbose)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from grader.services import IsolationChoice, Level, Limits
@@ -45,10 +46,10 @@ def add_isolation_options(parser: argparse.ArgumentParser) -> None:
         ("--max-scenario", "SECONDS", int(standard.scenario), "one scenario, on a quiet machine"),
     ):
         limits.add_argument(
-            flag, type=_positive, metavar=metavar, default=value, help=f"{what} (default: %(default)s)"
+            flag, type=whole_number(1), metavar=metavar, default=value, help=f"{what} (default: %(default)s)"
         )
     limits.add_argument(
-        "--max-run", type=_positive, metavar="SECONDS", help="all scenarios together (default: no bound)"
+        "--max-run", type=whole_number(1), metavar="SECONDS", help="all scenarios together (default: no bound)"
     )
 
 
@@ -74,8 +75,16 @@ def isolation_of(options: argparse.Namespace) -> IsolationChoice:
     )
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
+def whole_number(least: int) -> Callable[[str], int]:
+    """What makes a number of a word of the command line, as ``type`` of an option takes it."""
+
+    def made(word: str) -> int:
+        try:
+            number = int(word)
+        except ValueError:
+            number = least - 1
+        if number < least:
+            raise argparse.ArgumentTypeError(f"{word!r} is no whole number of at least {least}")
+        return number
+
+    return made

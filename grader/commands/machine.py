@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import resource
@@ -26,16 +25,13 @@ from grader.errors import CannotGrade, GraderError
 from grader.postgres import start_server
 from grader.run_folder import MEMORY, default_parent, run_folder
 from grader.services import IsolationChoice, choose_isolation
+from grader.services.landlock import offered
 
 GIB = 1 << 30
 DISK_NEEDED = 1 * GIB
 MEMORY_NEEDED = 1 * GIB
 FILES_NEEDED = 1024
 _TIMEOUT = 10.0
-_LANDLOCK_CREATE_RULESET = 444
-"""The system call's number, the same on every processor."""
-
-_LANDLOCK_VERSION = 1
 _NEWEST_TRIED = (3, 14)
 
 
@@ -232,14 +228,11 @@ def landlock() -> Finding:
     """Whether the kernel lets a process give up its right to files."""
     if sys.platform != "linux":
         return Finding(Level.NOTE, "Landlock", "there is none on this system")
-    call = ctypes.CDLL(None, use_errno=True).syscall
-    version = call(_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_LANDLOCK_VERSION))
-    if version >= 1:
-        return Finding(Level.OK, "Landlock", f"version {version} of its interface")
-    reason = os.strerror(ctypes.get_errno())
-    return Finding(
-        Level.NOTE, "Landlock", f"not offered: {reason}", "needs Linux 5.13 with landlock among its lsm="
-    )
+    try:
+        return Finding(Level.OK, "Landlock", f"version {offered()} of its interface")
+    except OSError as problem:
+        advice = "needs Linux 5.13 with landlock among its lsm="
+        return Finding(Level.NOTE, "Landlock", f"not offered: {problem.strerror}", advice)
 
 
 def isolation() -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ from grader.lab import Lab
 from grader.model import Counterexample, LaneStep
 from grader.report import Look, draw_names, draw_step, line
 from grader.saved import load
+from grader.sources import opened
 from grader.submission import load_submission
 
 _STATEMENT = 4_000
@@ -47,11 +48,11 @@ _STATEMENT = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the call asks for. ``folder``: the submission, where it is not where it was."""
+    """What the call asks for. ``source``: the submission, where it is not where it was."""
 
     run: Path
     check: str
-    folder: Path | None
+    source: str | None
     pause: bool
     server: ServerChoice
 
@@ -64,10 +65,11 @@ def replay(options: Options, console: Console) -> int:
     example = next((m for h in histories if h is not None for m in _examples(h)), None)
     if example is None:
         raise BadCall(f"{options.run}: nothing broke {options.check} in a way that can be run again")
-    folder = options.folder or Path(run.folder)
-    submission = load_submission(folder)
     show = _Screen(console, pause=options.pause)
-    with stage(submission, options.server, show.say) as there, one_lab(there, "replay", run.seed) as lab:
+    with ExitStack() as stack:
+        submission = load_submission(stack.enter_context(opened(options.source or run.folder)))
+        there = stack.enter_context(stage(submission, options.server, show.say))
+        lab = stack.enter_context(one_lab(there, "replay", run.seed))
         try:
             if example.name == "counterexample":
                 return _schedule(lab, example.detail["recipe"], show)

@@ -14,6 +14,7 @@ from grader.commands.stage import ServerChoice, stage
 from grader.ending import uninterrupted
 from grader.history.events import LogLine, ServiceExited
 from grader.history.recorder import Recorder
+from grader.history.words import exit_words
 from grader.services import service_environment
 from grader.submission import load_submission
 
@@ -75,6 +76,6 @@ def _print_logs(recorder: Recorder, console: Console) -> None:
                 console.print(f"{event.service:7}| {event.text}", markup=False, soft_wrap=True)
             elif isinstance(event, ServiceExited):
                 alive -= 1
-                console.print(f"{event.service:7}| ended with status {event.status}", markup=False)
+                console.print(f"{event.service:7}| {exit_words(event.status)}", markup=False)
         if alive:
             recorder.wait_for_more(known, never)

@@ -87,7 +87,7 @@ def stage(
         )
         clock = clock or Clock()
         databases = stack.enter_context(Databases(server, run, clock))
-        databases.prepare(submission.migration_files)
+        databases.prepare(submission.folder, submission.migration_files)
         around = Surroundings(
             submission=submission,
             wire=stack.enter_context(Wire()),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from grader.calibration import StallWatch
 from grader.checkpoints import all_checks, select
 from grader.commands import changes
 from grader.commands.grade import cleared, default_jobs, describe
-from grader.commands.reporting import publish
+from grader.commands.reporting import keep, publish, refusal
 from grader.commands.stage import ServerChoice, Stage, stage
 from grader.declare import Check
 from grader.errors import CannotGrade
@@ -30,7 +30,7 @@ from grader.judging import Judge, Take
 from grader.model import CheckResult, Verdict
 from grader.report import LiveProgress, line
 from grader.runner import Runner
-from grader.saved import Recording, save
+from grader.saved import Recording
 from grader.services import build
 from grader.submission import Submission, load_submission
 
@@ -48,6 +48,10 @@ class Options:
     jobs: int | None
     server: ServerChoice
 
+    def look(self) -> changes.State:
+        """The submission's files now; what is reported of it is none of them."""
+        return changes.look(self.folder, self.output)
+
 
 class _Saved(Exception):
     """Something was saved while scenarios ran."""
@@ -57,15 +61,17 @@ def watch(options: Options, console: Console) -> int:
     """Grade at each save, until a signal raises Ended. Raises CannotGrade for a folder that cannot be watched."""
     load_submission(options.folder)
     checks = select(all_checks(), part=options.part)
-    state = changes.look(options.folder)
+    state = options.look()
     while True:
         try:
             with _set_up(options, checks, console, state) as watched:
                 state = watched.until_set_up_anew()
         except CannotGrade as problem:
-            console.print(f"grader: {problem}", markup=False)
+            console.print(refusal(problem), markup=False)
             _say_that_it_waits(console, options.folder)
-            state = wait_for_save(options.folder, state)
+            if (options.output / "build.log").exists():
+                state = options.look()  # what a build made before it failed is no save
+            state = wait_for_save(options.look, state)
 
 
 @contextmanager
@@ -85,6 +91,8 @@ def _set_up(
             )
         )
         stalls = stack.enter_context(StallWatch(clock))
+        if submission.build is not None:
+            state = options.look()  # what it made is no save
         yield _Watched(options, submission, checks, console, there, stalls, state)
 
 
@@ -113,9 +121,9 @@ class _Watched:
                 if self.is_built():
                     self.grade()
                 _say_that_it_waits(self.console, self.options.folder)
-                now = wait_for_save(self.options.folder, self.state)
+                now = wait_for_save(self.options.look, self.state)
             except _Saved:
-                now = settled(self.options.folder)
+                now = settled(self.options.look)
             what = changes.reach(self.submission, changes.saved(self.state, now))
             self.state = now
             if what.setup:
@@ -130,8 +138,10 @@ class _Watched:
         try:
             build(self.submission, self.options.output / "build.log")
         except CannotGrade as problem:
-            self.console.print(f"grader: {problem}", markup=False)
+            self.console.print(refusal(problem), markup=False)
             return False
+        finally:
+            self.state = self.options.look()  # what it made is no save
         return True
 
     def grade(self) -> None:
@@ -175,12 +185,15 @@ class _Watched:
         results = self.results()
         shown = [check for check in self.checks if check.id in results]
         seconds = self.there.clock.now() - begin
-        run = describe(self.submission, self.there, runner, shown, started, seconds)
+        source = str(self.options.folder)
+        run = describe(self.submission, source, self.there, runner, shown, started, seconds)
         if old := [c for c in shown if c in self.due() and results[c.id].verdict is not Verdict.SKIPPED]:
             note = f"{len(old)} of the checks stand as they did before the last save."
             run = replace(run, notes=(*run.notes, note))
-        save(self.options.output, run, [r for group in self.recordings.values() for r in group])
-        publish(run, shown, results, self.takes, self.options.output, self.console)
+        output = self.options.output
+        problems = keep(run, [r for group in self.recordings.values() for r in group], output)
+        saved = None if problems else output
+        publish(run, shown, results, self.takes, output, self.console, saved=saved, problems=problems)
         return results
 
     def learn(self, runner: Runner) -> None:
@@ -198,26 +211,26 @@ class _Watched:
 
     def stop_when_saved(self) -> None:
         """Raises when a file was saved since the last look."""
-        if changes.saved(self.state, changes.look(self.options.folder)):
+        if changes.saved(self.state, self.options.look()):
             raise _Saved
 
 
 _NOT_WELL = frozenset({Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR})
 
 
-def wait_for_save(folder: Path, before: changes.State) -> changes.State:
-    """Wait until files of ``folder`` differ from ``before``, and stay the same for a moment; their state then."""
-    while not changes.saved(before, changes.look(folder)):
+def wait_for_save(look: Callable[[], changes.State], before: changes.State) -> changes.State:
+    """Wait until the files differ from ``before``, and stay the same for a moment; their state then."""
+    while not changes.saved(before, look()):
         time.sleep(LOOK_EVERY)
-    return settled(folder)
+    return settled(look)
 
 
-def settled(folder: Path) -> changes.State:
-    """The folder's state once two looks in a row see the same: editors save in several steps."""
-    state = changes.look(folder)
+def settled(look: Callable[[], changes.State]) -> changes.State:
+    """The files' state once two looks in a row see the same: editors save in several steps."""
+    state = look()
     while True:
         time.sleep(LOOK_EVERY)
-        state, before = changes.look(folder), state
+        state, before = look(), state
         if state == before:
             return state
 

@@ -1,6 +1,6 @@
 """Every order of two workers' steps, and every point of one worker's life: walked, judged, made small, explained."""
 
-from grader.explore.counterexample import changes_of, counterexample_from, is_shown, lane_step
+from grader.explore.counterexample import changes_of, is_shown, lane_step
 from grader.explore.explorer import WORKERS, Explorer, set_up_database
 from grader.explore.life import life
 from grader.explore.pair import Pair, Undecided
@@ -31,7 +31,6 @@ __all__ = [
     "broken_point",
     "broken_rule",
     "changes_of",
-    "counterexample_from",
     "is_shown",
     "lane_step",
     "life",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from grader.explore.rules import Broken
 from grader.explore.search import Schedule
@@ -140,9 +139,3 @@ def answer_words(sql: str, answer: StepEnded | Step) -> str:
     if answer.rows == 0 and answer.tag.startswith("SELECT"):
         return "nothing found"
     return f"{answer.rows} row{'s' * (answer.rows != 1)}"
-
-
-def counterexample_from(fields: Mapping[str, Any]) -> Counterexample:
-    """The counterexample that ``dataclasses.asdict`` turned into ``fields``, by way of JSON or not."""
-    steps = tuple(LaneStep(**{**step, "changes": tuple(step["changes"])}) for step in fields["steps"])
-    return Counterexample(**{**fields, "lanes": tuple(fields["lanes"]), "steps": steps})

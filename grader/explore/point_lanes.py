@@ -13,7 +13,7 @@ from grader.history.sql import bare
 from grader.history.steps import Step
 from grader.history.tasks import Change
 from grader.history.timeline import History
-from grader.history.words import change_words, short
+from grader.history.words import change_words, short, status_words
 from grader.model import Counterexample, LaneStep
 
 SHOWN_AFTER = 12
@@ -103,4 +103,4 @@ def _exits(history: History, service: str) -> list[ServiceExited]:
 
 
 def _ended(exit_: ServiceExited) -> str:
-    return f"ends, exit status {exit_.status}" if exit_.status >= 0 else f"is ended by signal {-exit_.status}"
+    return f"{'ends, exit' if exit_.status >= 0 else 'is'} {status_words(exit_.status)}"

@@ -7,7 +7,7 @@ from grader.history.events import Moment
 from grader.history.sql import bare
 from grader.history.tasks import Story
 from grader.history.timeline import History
-from grader.history.words import short
+from grader.history.words import short, status_words
 
 _WHERE = {
     "before": "before the server saw {sql}",
@@ -67,7 +67,7 @@ def _after_stop(story: Story, point: Moment) -> Broken | None:
         return _broken("not-completed", task, f"task {task} {state}", point)
     if detail["exited"] != 0:
         status = detail["exited"]
-        how = f"ended with exit status {status}" if status > 0 else f"was ended by signal {-status}"
+        how = f"{'ended with exit' if status > 0 else 'was'} {status_words(status)}"
         return _broken("worker-ended", task, f"{detail['service']} {how}", point)
     return None
 

@@ -11,6 +11,7 @@ from grader.history.double import double_claims
 from grader.history.steps import Step
 from grader.history.tasks import FINAL, Change, Story
 from grader.history.timeline import History
+from grader.history.words import status_words
 
 Rule = Literal[
     "claimed-twice",
@@ -101,7 +102,7 @@ def _ended_workers(history: History) -> list[Broken]:
             continue
         error = last_error(history, name, exit_.at)
         why = f" after {error.sqlstate}: {error.message}" if error else ""
-        how = f"exit status {exit_.status}" if exit_.status >= 0 else f"ended by signal {-exit_.status}"
+        how = f"{'exit ' if exit_.status >= 0 else ''}{status_words(exit_.status)}"
         found.append(Broken("worker-ended", None, f"{name} ended by itself{why} ({how})", exit_.at))
     return found
 

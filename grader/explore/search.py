@@ -75,10 +75,6 @@ class Frontier:
         else:
             self._waiting.setdefault(preemptions, []).append(beginning)
 
-    def widen(self, bound: int | None) -> Frontier:
-        """An empty frontier of a wider bound: its search begins anew."""
-        return Frontier(bound, self.symmetric)
-
 
 def walk(world: World, beginning: Schedule, frontier: Frontier | None = None) -> Walked:
     """Walk one schedule: the choices of ``beginning``, then as long as can be without a preemption.

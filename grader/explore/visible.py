@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 
 from grader.history.events import StepEnded
-from grader.history.sql import bare
+from grader.history.sql import bare, returns_to_savepoint
 from grader.wire import SYNC_COMMIT, WireStep
 from grader.wire.transaction import may_write
 
@@ -41,7 +41,6 @@ _NAMES_A_QUERY = re.compile(
     re.IGNORECASE,
 )
 _LOCKS = re.compile(r"\bfor\s+(no\s+key\s+)?(update|share|key\s+share)\b|\block\b", re.IGNORECASE)
-_TO_SAVEPOINT = re.compile(r"^(rollback|abort)\s+(work\s+|transaction\s+)?to\b", re.IGNORECASE)
 _ENDS = re.compile(r"^(commit|end|rollback|abort)( work| transaction)?$", re.IGNORECASE)
 
 
@@ -81,7 +80,7 @@ def ended_transaction(sql: str, answer: StepEnded) -> bool:
     """Whether a transaction is over with this answer, another one begun at once or not."""
     if answer.transaction == "I" or answer.committed or sql == SYNC_COMMIT:
         return True
-    return answer.tag in ("COMMIT", "ROLLBACK") and not _TO_SAVEPOINT.search(bare(sql))
+    return answer.tag in ("COMMIT", "ROLLBACK") and not returns_to_savepoint(sql)
 
 
 def may_end_quietly(step: WireStep, touched: bool) -> bool:

@@ -54,7 +54,6 @@ class Board:
     """Folds events into the present state. ``absorb`` takes them in the order of recording."""
 
     def __init__(self) -> None:
-        self.now = 0.0
         self.rows: dict[str, Mapping[str, Json]] = {}
         self.holder: dict[str, str] = {}
         """Task id to the service that claimed it last."""
@@ -64,7 +63,6 @@ class Board:
 
     def absorb(self, event: Event) -> None:
         """Take one event in."""
-        self.now = max(self.now, event.at)
         match event:
             case ServiceStarted(service=service):
                 self.services.setdefault(service, Instance())

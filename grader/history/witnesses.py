@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from grader.history.events import ConnectionReady, RowChanged
-from grader.history.sql import bare
+from grader.history.sql import bare, returns_to_savepoint
 from grader.history.steps import Step
 from grader.history.timeline import History
 from grader.model import Evidence
@@ -26,9 +26,7 @@ _CHANGES_TASKS = re.compile(
     r'^(?P<verb>insert\s+into|update(?:\s+only)?|delete\s+from(?:\s+only)?)\s+(?:"?public"?\s*\.\s*)?"?tasks"?(?=[\s(;]|$)',
     re.IGNORECASE,
 )
-_UNDOES_PART = re.compile(
-    r"^(rollback|abort)\s+(work\s+|transaction\s+)?to\b|^prepare\s+transaction\b", re.IGNORECASE
-)
+_PREPARES = re.compile(r"^prepare\s+transaction\b", re.IGNORECASE)
 _MOST = 5
 """Lines of evidence; more add nothing."""
 
@@ -114,7 +112,8 @@ def _transactions(steps: Sequence[Step]) -> Iterator[_Transaction]:
     current = _Transaction()
     for step in steps:
         current.steps.append(step)
-        if step.sqlstate is not None or step.ended is None or _UNDOES_PART.match(bare(step.sql)):
+        undoes_part = returns_to_savepoint(step.sql) or _PREPARES.match(bare(step.sql))
+        if step.sqlstate is not None or step.ended is None or undoes_part:
             current.is_known = False
         if step.ended is not None and step.state_after == "I":
             yield current

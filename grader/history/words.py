@@ -1,6 +1,8 @@
-"""What happened to a row, and what somebody else wrote, in the words that reports use. Pure."""
+"""How a process ended, what happened to a row, what somebody else wrote: in the words that reports use. Pure."""
 
 from __future__ import annotations
+
+import signal
 
 from grader.history.tasks import Change
 
@@ -12,6 +14,24 @@ def short(text: str, limit: int = SHOWN) -> str:
     """On one line, and cut where it gets long."""
     line = " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def exit_words(status: int) -> str:
+    """How a process ended, and what that means: ``exited with status 1``, ``ended by signal 9 (SIGKILL)``.
+
+    ``status`` is an exit status, or minus the number of a signal; not every signal has a name.
+    """
+    if status >= 0:
+        return f"exited with {status_words(status)}"
+    try:
+        return f"{status_words(status)} ({signal.Signals(-status).name})"
+    except ValueError:
+        return status_words(status)
+
+
+def status_words(status: int) -> str:
+    """The same in short: ``status 1``, ``ended by signal 9``."""
+    return f"status {status}" if status >= 0 else f"ended by signal {-status}"
 
 
 def change_words(change: Change) -> str:

@@ -12,18 +12,19 @@ from psycopg.rows import TupleRow
 
 from grader.errors import BadSubmission
 from grader.postgres.server import Login, Server, one_line
+from grader.submission import read_migration
 
 _TIMEOUT = "60s"
 
 
-def apply_migrations(server: Server, owner: Login, database: str, files: Sequence[Path]) -> None:
-    """Run the files in name order; without any, make the contract's table.
+def apply_migrations(server: Server, owner: Login, database: str, folder: Path, files: Sequence[Path]) -> None:
+    """Run the files below ``folder`` in name order; without any, make the contract's table.
 
     Each file is sent as a whole, which PostgreSQL runs as one transaction unless the file says otherwise.
     Raises BadSubmission with the file, the line, and PostgreSQL's own message.
     """
     with closing(server.connect(owner, database, {"statement_timeout": _TIMEOUT})) as connection:
-        for name, text in _scripts(files):
+        for name, text in _scripts(folder, files):
             _apply(connection, name, text)
 
 
@@ -42,16 +43,14 @@ def clear_tasks(server: Server, owner: Login, database: str) -> None:
             ) from problem
 
 
-def _scripts(files: Sequence[Path]) -> Iterator[tuple[str, str]]:
+def _scripts(folder: Path, files: Sequence[Path]) -> Iterator[tuple[str, str]]:
+    """Name and text of each. A build ran since they were looked at: they may be anything by now."""
     if not files:
         yield "tasks.sql", resources.files(__package__).joinpath("tasks.sql").read_text(encoding="utf-8")
     for path in sorted(files, key=lambda path: path.name):
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as problem:
-            raise BadSubmission(f"migration {path.name} cannot be read: {one_line(problem)}") from problem
+        text = read_migration(folder, path)
         if "\0" in text:
-            raise BadSubmission(f"migration {path.name} holds a NUL byte; save it as plain text")
+            raise BadSubmission(f"{path.relative_to(folder)} holds a NUL byte; save it as plain text")
         yield path.name, text
 
 

@@ -62,7 +62,7 @@ def retire_owner(admin: psycopg.Connection[Any], name: str, roles: Roles) -> Non
 
 
 def seal(server: Server, name: str, roles: Roles) -> TaskTable:
-    """Take ``tasks`` over, set everybody's rights, install audit and guard; then close the template.
+    """Take ``tasks`` over, set everybody's rights, install audit and guard.
 
     Runs no code of the submission's: catalogs and definitions only. Raises BadSubmission when the table is not
     one that the grader can use.

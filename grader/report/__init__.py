@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from grader.files import write_atomically
 from grader.model import Report
-from grader.report.files import write_atomically
 from grader.report.foreign import read_graded
 from grader.report.formats import BY_NAME, REFUSED, Format, write_refusal
 from grader.report.github import without_commands
 from grader.report.gradebook import Entry, render_gradebook
-from grader.report.html import Advice, render_html, write_html
-from grader.report.json_report import from_json, read_json, render_json, schema, to_json, write_json
+from grader.report.html import Advice, render_html
+from grader.report.json_report import from_json, read_json, render_json, schema, to_json
 from grader.report.lanes import draw_names, draw_step
 from grader.report.look import Look
 from grader.report.progress import LiveProgress
@@ -50,8 +50,6 @@ __all__ = [
     "to_json",
     "without_commands",
     "write_all",
-    "write_html",
-    "write_json",
     "write_refusal",
 ]
 

@@ -16,6 +16,9 @@ from grader.report.text import Limits, cleaned, line
 UNJUDGED = frozenset({Verdict.INCONCLUSIVE, Verdict.ERROR})
 """Verdicts that say nothing of the submission."""
 
+NOT_TO_BE_USED = "The grader failed somewhere: this score is not to be used."
+NOT_ALL_ASKED_FOR = "Only some of the checks were asked for; the score counts these alone."
+
 SHOWN_EVIDENCE = 12
 """Lines of evidence in a format that is not the page."""
 
@@ -90,11 +93,11 @@ def caveats(report: Report) -> list[str]:
     """What a reader must know before the score is used."""
     told = []
     if report.outcome is Outcome.ERROR:
-        told.append("The grader failed somewhere: this score is not to be used.")
+        told.append(NOT_TO_BE_USED)
     elif outline.of(report, Verdict.INCONCLUSIVE):
         told.append("Something could not be judged. This is not your fault; run it again.")
     if not report.complete:
-        told.append("Only some of the checks were asked for; the score counts these alone.")
+        told.append(NOT_ALL_ASKED_FOR)
     return [*told, *report.notes]
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from grader.files import write_atomically
 from grader.model import Refusal, Report
 from grader.report.classroom import refuse_classroom, render_classroom
 from grader.report.ctrf import refuse_ctrf, render_ctrf
 from grader.report.exercism import refuse_exercism, render_exercism
-from grader.report.files import write_atomically
 from grader.report.github import (
     refuse_annotations,
     refuse_comment,
@@ -33,31 +33,25 @@ REFUSED = "refused.json"
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One format: the file it is written to, what it is for, and how its text is made with and without a report."""
+    """One format: the file it is written to, and how its text is made with and without a report."""
 
     file: str
-    sentence: str
     render: Callable[[Report], str]
     refuse: Callable[[Refusal], str]
 
 
 BY_NAME: Mapping[str, Format] = MappingProxyType(
     {
-        "junit": Format("junit.xml", "JUnit XML, for CI systems", render_junit, refuse_junit),
-        "ctrf": Format("ctrf.json", "the Common Test Report Format", render_ctrf, refuse_ctrf),
-        "summary": Format("summary.md", "a GitHub job summary", render_summary, refuse_summary),
-        "comment": Format("comment.md", "a comment on a pull request", render_comment, refuse_comment),
-        "annotations": Format(
-            "annotations.txt",
-            "GitHub workflow commands, at most 10 errors",
-            render_annotations,
-            refuse_annotations,
-        ),
-        "classroom": Format("classroom.json", "GitHub Classroom", render_classroom, refuse_classroom),
-        "gradescope": Format("gradescope.json", "Gradescope", render_gradescope, refuse_gradescope),
-        "prairielearn": Format("prairielearn.json", "PrairieLearn", render_prairielearn, refuse_prairielearn),
-        "exercism": Format("exercism.json", "Exercism", render_exercism, refuse_exercism),
-        "csv": Format("gradebook.csv", "one row of a gradebook", render_row, render_row),
+        "junit": Format("junit.xml", render_junit, refuse_junit),
+        "ctrf": Format("ctrf.json", render_ctrf, refuse_ctrf),
+        "summary": Format("summary.md", render_summary, refuse_summary),
+        "comment": Format("comment.md", render_comment, refuse_comment),
+        "annotations": Format("annotations.txt", render_annotations, refuse_annotations),
+        "classroom": Format("classroom.json", render_classroom, refuse_classroom),
+        "gradescope": Format("gradescope.json", render_gradescope, refuse_gradescope),
+        "prairielearn": Format("prairielearn.json", render_prairielearn, refuse_prairielearn),
+        "exercism": Format("exercism.json", render_exercism, refuse_exercism),
+        "csv": Format("gradebook.csv", render_row, render_row),
     }
 )
 """Every format that is written when it is asked for, by the name that ``--format`` takes."""

@@ -11,14 +11,12 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from grader.model import CheckResult, Report, Verdict
-from grader.report import outline
+from grader.report import account, outline
 from grader.report.chart import legend_markup, symbols_markup
-from grader.report.files import write_atomically
 from grader.report.reading import sections
 from grader.report.scenes import Recorded, Scene, scenes
 from grader.report.text import Limits, cleaned, line
@@ -66,6 +64,7 @@ def render_html(
         .render(
             report=shown,
             outline=outline,
+            account=account,
             Verdict=Verdict,
             parts=outline.parts(shown),
             failed=outline.of(shown, Verdict.FAIL),
@@ -85,11 +84,6 @@ def render_html(
             js_hash=_hash(js),
         )
     )
-
-
-def write_html(report: Report, path: Path) -> None:
-    """Write the page to ``path``: whole, or not at all. Raises OSError."""
-    write_atomically(path, render_html(report))
 
 
 def _cleaned(advice: Advice) -> Advice:

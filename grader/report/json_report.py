@@ -1,7 +1,7 @@
 """The report as data, ``report.json``: what every other format and every later reading is made from.
 
 ``report.schema.json`` beside this file describes it. A key that is there keeps its meaning for as long as
-``schema`` says ``grader/report/1``; keys may be added, and readers ignore those they do not know.
+``schema`` says the same; keys may be added, and readers ignore those they do not know.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ from grader.model import (
     CheckResult,
     Counterexample,
     Evidence,
-    LaneStep,
     PostgresInfo,
     Report,
     Verdict,
+    known,
 )
 from grader.report import text
-from grader.report.files import write_atomically
 
 Json = Any
 """Whatever ``json.loads`` may return."""
@@ -44,7 +43,7 @@ def schema() -> dict[str, Json]:
 def to_json(report: Report) -> dict[str, Json]:
     """The report as a dict of JSON types. Whole numbers are ints; texts hold no NUL and no lone surrogate."""
     fields: dict[str, Json] = {
-        "schema": report.schema,
+        "schema": SCHEMA,
         "lab": report.lab,
         "submission": report.submission,
         "outcome": report.outcome,
@@ -76,9 +75,9 @@ def from_json(fields: Mapping[str, Json]) -> Report:
         raise ValueError(f"no report of this grader: its schema is not {SCHEMA}")
     try:
         checks = tuple(_check(check) for check in fields["checks"])
-        postgres = PostgresInfo(**_known(PostgresInfo, fields["postgres"]))
-        known = {**_known(Report, {"machine": "", **fields}), "notes": tuple(fields["notes"])}
-        return Report(**{**known, "checks": checks, "postgres": postgres})
+        postgres = PostgresInfo(**known(PostgresInfo, fields["postgres"]))
+        others = {**known(Report, {"machine": "", **fields}), "notes": tuple(fields["notes"])}
+        return Report(**{**others, "checks": checks, "postgres": postgres})
     except KeyError as missing:
         raise ValueError(f"no report of this grader: {missing} is missing") from missing
     except (TypeError, ValueError) as wrong:
@@ -90,11 +89,6 @@ def render_json(report: Report) -> str:
     return json.dumps(to_json(report), ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
 
-def write_json(report: Report, path: Path) -> None:
-    """Write ``report.json`` to ``path``: whole, or not at all. Raises OSError."""
-    write_atomically(path, render_json(report))
-
-
 def read_json(path: Path) -> Report:
     """The report in the file at ``path``. Raises OSError, or ValueError when it holds none."""
     return from_json(json.loads(path.read_text(encoding="utf-8")))
@@ -102,34 +96,17 @@ def read_json(path: Path) -> Report:
 
 def _check(fields: Mapping[str, Json]) -> CheckResult:
     # Reports of before these keys were added are read as well.
-    known = _known(CheckResult, {"coverage": None, "counterexample": None, **fields})
-    order = known["counterexample"]
+    told = known(CheckResult, {"coverage": None, "counterexample": None, **fields})
+    order = told["counterexample"]
     return CheckResult(
         **{
-            **known,
-            "verdict": Verdict(known["verdict"]),
-            "evidence": tuple(Evidence(**_known(Evidence, item)) for item in known["evidence"]),
-            "attachments": tuple(Attachment(**_known(Attachment, item)) for item in known["attachments"]),
-            "counterexample": None if order is None else _counterexample(order),
+            **told,
+            "verdict": Verdict(told["verdict"]),
+            "evidence": tuple(Evidence(**known(Evidence, item)) for item in told["evidence"]),
+            "attachments": tuple(Attachment(**known(Attachment, item)) for item in told["attachments"]),
+            "counterexample": None if order is None else Counterexample.from_fields(order),
         }
     )
-
-
-def _counterexample(fields: Mapping[str, Json]) -> Counterexample:
-    known = _known(Counterexample, fields)
-    steps = (_known(LaneStep, step) for step in known["steps"])
-    return Counterexample(
-        **{
-            **known,
-            "lanes": tuple(known["lanes"]),
-            "steps": tuple(LaneStep(**{**step, "changes": tuple(step["changes"])}) for step in steps),
-        }
-    )
-
-
-def _known(cls: type[Any], fields: Mapping[str, Json]) -> dict[str, Json]:
-    """What ``cls`` takes of ``fields``: a later version of the grader may have added keys."""
-    return {field.name: fields[field.name] for field in dataclasses.fields(cls) if field.init}
 
 
 def _plain(value: Json) -> Json:

@@ -81,8 +81,8 @@ class LiveProgress:
         with self._lock:
             self._running[name] = _Running(line(name), line(sentence), self._clock())
 
-    def scenario_ended(self, name: str, seconds: float) -> None:  # noqa: ARG002 - the live area counts by itself
-        """A scenario is over; it took ``seconds``."""
+    def scenario_ended(self, name: str) -> None:
+        """A scenario is over."""
         with self._lock:
             self._running.pop(name, None)
 

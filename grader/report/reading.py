@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,8 +57,3 @@ def _fit(token: Token, document: str, ids: Mapping[str, str]) -> None:
             token.attrSet("href", f"#{ids[target]}")
         else:
             del token.attrs["href"]
-
-
-def wanted(reads: Sequence[str | None]) -> tuple[str, ...]:
-    """The sections that some checks name, each once, in their order."""
-    return tuple(dict.fromkeys(read for read in reads if read))

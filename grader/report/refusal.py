@@ -15,7 +15,7 @@ SCHEMA = "grader/refusal/1"
 def refusal_text(refusal: Refusal) -> str:
     """The text of ``refused.json``."""
     fields = {
-        "schema": refusal.schema,
+        "schema": SCHEMA,
         "submission": valid(refusal.submission),
         "reason": valid(refusal.reason),
         "ours": refusal.ours,

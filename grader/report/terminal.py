@@ -14,6 +14,7 @@ from rich.text import Text
 
 from grader.model import CheckResult, Evidence, Outcome, Report, Verdict
 from grader.report import outline
+from grader.report.account import NOT_ALL_ASKED_FOR, NOT_TO_BE_USED
 from grader.report.lanes import draw
 from grader.report.look import STYLES
 from grader.report.rows import Rows
@@ -95,9 +96,9 @@ class _Page:
 
     def _reservations(self) -> None:
         if self._report.outcome is Outcome.ERROR:
-            self._rows.say("The grader failed somewhere: this score is not to be used.")
+            self._rows.say(NOT_TO_BE_USED)
         if not self._report.complete:
-            self._rows.say("Only some of the checks were asked for; the score counts these alone.")
+            self._rows.say(NOT_ALL_ASKED_FOR)
 
 
 class _Brief(_Page):

@@ -58,10 +58,6 @@ class Line(Protocol):
     def cut(self, *, client: bool = True, server: bool = True) -> None:
         """Close one side or both, now."""
 
-    @property
-    def is_running(self) -> bool:
-        """Whether the server has something of this connection to answer."""
-
 
 @dataclass(slots=True)
 class _Place:
@@ -105,20 +101,6 @@ class Gate:
     def held(self) -> tuple[WireStep, ...]:
         """What is held, by whatever holds it."""
         return tuple(place.held for place in self._places.values() if place.held is not None)
-
-    @property
-    def state(self) -> Literal["ready", "running", "thinking"]:
-        """``ready``: a step is held. ``running``: the server has something to answer. ``thinking``: neither."""
-        places = self._places.values()
-        if any(place.held is not None for place in places):
-            return "ready"
-        return "running" if any(place.line.is_running for place in places) else "thinking"
-
-    async def arrival(self) -> WireStep:
-        """The step that is held; waits until there is one. Bound it with ``asyncio.timeout``."""
-        while not (held := self.held):
-            await self.bell.wait()
-        return held[0]
 
     def grant(self, step: WireStep, *, withhold: bool = False) -> Granted:
         """Pass a held step on to the server; the future is done when its answer is complete.

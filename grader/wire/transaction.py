@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from grader.history.events import TransactionState
-from grader.history.sql import bare
+from grader.history.sql import bare, returns_to_savepoint
 
 _LITERAL = re.compile(r"'[^']*'|\"[^\"]*\"")
 _WRITES = re.compile(
@@ -21,7 +21,6 @@ _WRITES = re.compile(
 _BEGINS = re.compile(r"^(begin|start\s+transaction)\b", re.IGNORECASE)
 _COMMITS = re.compile(r"(^|;)\s*(commit|end)\b", re.IGNORECASE)
 _CHAINS = re.compile(r"\band\s+chain\b", re.IGNORECASE)
-_TO_SAVEPOINT = re.compile(r"^(rollback|abort)\s+(work\s+|transaction\s+)?to\b", re.IGNORECASE)
 
 _COUNTED: Final = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
 _WRITE_NOTHING: Final = frozenset(
@@ -72,7 +71,7 @@ class Transaction:
                     self._over(sql)
                 return committed
             case "ROLLBACK":
-                if _TO_SAVEPOINT.match(bare(sql)):
+                if returns_to_savepoint(sql):
                     self.state = "T"  # what was written before the savepoint stays
                 elif words[1:] != ["PREPARED"]:
                     self._over(sql)

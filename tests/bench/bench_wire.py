@@ -87,7 +87,7 @@ def main() -> None:
         run = stack.enter_context(run_folder())
         server = stack.enter_context(start_embedded(run, "benchmark"))
         databases = stack.enter_context(Databases(server, run, clock))
-        databases.prepare([])
+        databases.prepare(run.path, [])
         database = stack.enter_context(closing(databases.create("bench")))
         database.insert_tasks([{"title": "a task"}])
         wire = stack.enter_context(Wire())

@@ -43,7 +43,7 @@ def embedded_server(run: RunFolder) -> Iterator[Server]:
 def databases(embedded_server: Server, run: RunFolder, clock: Clock) -> Iterator[Databases]:
     """Databases with the contract's table."""
     with Databases(embedded_server, run, clock) as databases:
-        databases.prepare([])
+        databases.prepare(run.path, [])
         yield databases
 
 
@@ -66,7 +66,7 @@ def databases_of(embedded_server: Server, clock: Clock, tmp_path: Path) -> Itera
                 files[-1].write_text(text)
             folder = stack.enter_context(run_folder())
             databases = stack.enter_context(Databases(embedded_server, folder, clock))
-            databases.prepare(files)
+            databases.prepare(tmp_path, files)
             return databases
 
         yield make

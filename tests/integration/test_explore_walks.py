@@ -50,7 +50,7 @@ def labs(server: Server, clock: Clock) -> Iterator[MakeLab]:
         def make(folder: Path, *, deep: bool = False, patient: bool = True) -> Lab:
             submission = load_submission(folder)
             databases = stack.enter_context(Databases(server, stack.enter_context(run_folder()), clock))
-            databases.prepare(submission.migration_files)
+            databases.prepare(submission.folder, submission.migration_files)
             database = stack.enter_context(closing(databases.create("test")))
             around = Surroundings(
                 submission=submission,

@@ -57,7 +57,7 @@ def test_a_container_serves_a_run_and_is_gone_afterwards(image: str, client: doc
             assert server.info.provider == "docker"
             assert len(containers_of(client, run.id)) == 1
             with Databases(server, run, Clock()) as databases:
-                databases.prepare([])
+                databases.prepare(run.path, [])
                 with closing(databases.create("x")) as database:
                     assert database.insert_tasks([{"title": "x"}]) == [str(FIRST_ID)]
                     [change] = database.read_changes()

@@ -37,7 +37,7 @@ def test_a_given_server_is_used_and_left_as_it_was(embedded_server: Server, run:
             assert server.address == embedded_server.address
             assert (server.info.provider, server.info.reason) == ("given", "a database URL is set")
             with Databases(server, own, Clock()) as databases:
-                databases.prepare([])
+                databases.prepare(own.path, [])
                 with closing(databases.create("x")) as database:
                     assert database.insert_tasks([{"title": "x"}]) == [str(FIRST_ID)]
                 databases.create("left open")
@@ -52,7 +52,7 @@ from grader.postgres import Databases, start_server
 from grader.run_folder import run_folder
 with run_folder(Path(sys.argv[1])) as run, start_server(run, provider="given", url=sys.argv[2]) as server:
     with Databases(server, run, Clock()) as databases:
-        databases.prepare([])
+        databases.prepare(run.path, [])
         databases.create("x").insert_tasks([{"title": "x"}])
         print(run.id, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)

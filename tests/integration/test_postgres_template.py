@@ -72,8 +72,8 @@ def test_migrations_that_cannot_be_used_are_told_in_one_line(
 def test_a_migration_that_is_no_text_is_told_by_name(embedded_server: Server, clock: Clock, tmp_path: Any) -> None:
     with run_folder() as folder, Databases(embedded_server, folder, clock) as databases:
         (tmp_path / "0001_x.up.sql").write_bytes(b"\xff\xfe")
-        with pytest.raises(BadSubmission, match=r"0001_x\.up\.sql cannot be read"):
-            databases.prepare([tmp_path / "0001_x.up.sql"])
+        with pytest.raises(BadSubmission, match=r"0001_x\.up\.sql: not UTF-8"):
+            databases.prepare(tmp_path, [tmp_path / "0001_x.up.sql"])
 
 
 def test_tasks_that_migrations_insert_are_cleared(databases_of: Any) -> None:

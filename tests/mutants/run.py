@@ -25,7 +25,7 @@ from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkResult
 
 from grader.ending import Ended, ended_by_signals
-from grader.report.files import write_atomically
+from grader.files import write_atomically
 from tests.mutants.groups import GROUPS, Group, driving_lines
 
 ROOT = Path(__file__).parents[2]

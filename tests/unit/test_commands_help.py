@@ -44,7 +44,7 @@ def test_the_help_of_a_command_has_its_examples_in_eighty_columns(
     assert ended.value.code == 0
     page = capsys.readouterr().out
     assert EXAMPLES[name] in page
-    assert max(map(len, page.splitlines())) <= 100
+    assert max(map(len, page.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("name", commands())
@@ -60,6 +60,7 @@ def test_the_help_begins_with_what_to_do_first(capsys: pytest.CaptureFixture[str
         cli.main(["--help"])
     page = capsys.readouterr().out
     assert BEGINNING in page
+    assert max(map(len, BEGINNING.splitlines())) <= 80
     assert all(re.search(rf"^    {name}\b", page, re.MULTILINE) for name in commands())
     for words in calls(BEGINNING):
         cli._parser().parse_args(words)

@@ -158,6 +158,16 @@ def test_a_task_is_posted_to_the_api_service_and_its_answer_shown() -> None:
     assert [json.loads(body) for body in got] == [{"title": "x"}]
 
 
+def test_a_task_goes_straight_to_the_api_service_and_not_to_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with api() as (url, got), live_page(LiveTasks(), url) as page:
+        said = httpx.post(f"{page}tasks", json={"title": "x"}, trust_env=False).json()["said"]
+    assert said == '201 {"id": 7}'
+    assert len(got) == 1
+
+
 def test_an_api_service_that_is_gone_is_said(page: str) -> None:
     said = httpx.post(f"{page}tasks", json={}).json()["said"]
     assert said.startswith("the api-service did not answer")

@@ -14,6 +14,8 @@ from grader.history.events import (
     ConnectionClosed,
     Event,
     HttpExchange,
+    LimitHit,
+    Refused,
     StepBegan,
     StepEnded,
     WaitTimedOut,
@@ -100,6 +102,23 @@ def test_what_comes_after_the_end_of_the_scenario_is_left_out() -> None:
 def test_an_end_is_bad_unless_its_status_is_zero(status: int, said: str, bad: bool) -> None:
     [exit_] = [h for h in told(sigterm(status).history()) if h.kind is Kind.EXIT]
     assert (exit_.text, exit_.bad) == (said, bad)
+
+
+def test_a_limit_that_was_hit_is_told_before_the_end_that_came_of_it() -> None:
+    story = Story().start("worker-A")
+    story.add(LimitHit(at=1.0, service="worker-A", limit="memory: 1 GiB")).exit("worker-A", 1.0, -9)
+    story.add(LimitHit(at=2.0, service="scenario", limit="time: 300 s"))
+    lines = [(h.lane, h.text, h.bad) for h in told(story.history()) if h.kind in (Kind.NOTE, Kind.EXIT)]
+    assert lines == [
+        ("worker-A", "hit a limit: memory: 1 GiB", True),
+        ("worker-A", "ended by signal 9 (SIGKILL)", True),
+        ("grader", "hit a limit: time: 300 s", True),
+    ]
+
+
+def test_what_the_table_refused_is_told_where_the_scenario_ended() -> None:
+    story = Story().start("worker-A").add(Refused(at=1.0, why="a task cannot be inserted: value too long"))
+    assert told(story.history())[-1].text == "a task cannot be inserted: value too long"
 
 
 def test_a_task_taken_back_by_another_worker_is_a_recovery_and_by_its_own_a_failure() -> None:
@@ -200,6 +219,13 @@ def test_in_short_says_what_a_signal_met_and_how_it_ended() -> None:
         "It was ended by signal 15 (SIGTERM) 3 ms later: nothing in that process caught the signal, "
         "without a word in its log. Task 1 stayed processing to the end."
     )
+
+
+@pytest.mark.parametrize(("setting", "said"), [("0.8", "0.8 s"), ("800ms", "800ms"), ("1m30s", "1m30s")])
+def test_in_short_tells_a_duration_in_the_unit_that_the_submission_was_given(setting: str, said: str) -> None:
+    story = Story().start("worker-A", WORKER_TASK_DURATION=setting).insert("1", 1.0).claim("1", 1.1, "worker-A")
+    [sentence] = in_short(story.signal("worker-A", "SIGTERM", 1.3).exit("worker-A", 1.4).history())
+    assert f", of work set to {said}. " in sentence
 
 
 def test_in_short_says_what_became_of_the_task_and_what_was_logged() -> None:

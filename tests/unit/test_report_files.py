@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from grader.files import write_atomically
 from grader.model import CheckResult, PostgresInfo, Report, Verdict
 from grader.report import FORMATS, read_json, write_all
-from grader.report.files import write_atomically
 
 REPORT = Report(
     "Lab 03",

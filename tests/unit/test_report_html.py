@@ -21,7 +21,7 @@ from grader.model import (
     Report,
     Verdict,
 )
-from grader.report import Advice, render_html, write_html
+from grader.report import Advice, render_html, write_all
 
 NASTY = "</style></pre><script>alert(1)</script>{{ 7*7 }}\" onload='x' \x1b[31m\x00\u202e"
 SPELLED = "</style></pre><script>alert(1)</script>{{ 7*7 }}\" onload='x' \\x00\\u202e"
@@ -251,5 +251,5 @@ def test_short_reports_make_a_page_too(verdicts: tuple[Verdict, ...]) -> None:
 
 
 def test_the_page_is_written_as_utf8(tmp_path: Path) -> None:
-    write_html(report("Zoë 👩‍🔧"), tmp_path / "report.html")
+    assert write_all(report("Zoë 👩‍🔧"), tmp_path) == []
     assert "Zoë 👩‍🔧" in (tmp_path / "report.html").read_text(encoding="utf-8")

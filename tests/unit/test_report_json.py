@@ -20,7 +20,7 @@ from grader.model import (
     Report,
     Verdict,
 )
-from grader.report import from_json, read_json, render_json, schema, to_json, write_json
+from grader.report import from_json, read_json, render_json, schema, to_json, write_all
 
 ORDER = Counterexample(
     lanes=("grader", "worker-A", "worker-B"),
@@ -166,8 +166,8 @@ def test_whole_points_are_ints_and_shares_are_not_smeared() -> None:
 
 def test_nul_and_lone_surrogates_do_not_spoil_the_file(tmp_path: Path) -> None:
     nasty = dataclasses.replace(FAILED, observed="\x00<script>\ud800\x1b[31m")
+    assert write_all(report(nasty), tmp_path) == []
     path = tmp_path / "report.json"
-    write_json(report(nasty), path)
     assert b"\\u0000" not in path.read_bytes()
     assert read_json(path).checks[0].observed == "\ufffd<script>\ufffd\x1b[31m"
 

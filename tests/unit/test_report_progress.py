@@ -71,7 +71,7 @@ def test_a_pipe_gets_a_line_for_each_part_that_is_finished() -> None:
     progress.note("PostgreSQL 18.6, embedded: [no] Docker engine answers\x1b[2J")
     progress.scenario_started("reads", "The grader reads.")
     progress.verdict(verdict("2.health"))
-    progress.scenario_ended("reads", 1.0)
+    progress.scenario_ended("reads")
     clock.now = 2.0
     progress.verdict(verdict("2.read", Verdict.FAIL))
     clock.now = 65.0
@@ -132,7 +132,7 @@ def test_the_area_counts_and_names_what_runs_now() -> None:
     assert "2 of 3 checks, 2 points so far, 1 fail  1:02" in shown
     assert "PostgreSQL 18.6" in shown
     assert re.search(r"reads  The grader reads\. +1:01$", shown, re.MULTILINE)
-    progress.scenario_ended("reads", 60.0)
+    progress.scenario_ended("reads")
     assert "The grader reads." not in area(progress)
 
 
@@ -167,7 +167,7 @@ def test_many_threads_may_report_at_once() -> None:
     def run(id: str) -> None:
         progress.scenario_started(id, "It runs.")
         progress.verdict(verdict(id))
-        progress.scenario_ended(id, 0.1)
+        progress.scenario_ended(id)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(run, [id for id, _ in checks]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from grader.declare import LABS, section
+from grader.declare import PROJECT, section
 from grader.model import CheckResult, Evidence, PostgresInfo, Report, Verdict
 from grader.report import Recorded, render_html
 from grader.report.reading import sections
@@ -91,7 +91,7 @@ def test_a_section_ends_where_the_next_of_its_level_begins() -> None:
     assert text is not None
     assert text.startswith("#### Graceful shutdown\n")
     assert "#### Stop while waiting" not in text
-    whole = (LABS / READ.partition("#")[0]).read_text()
+    whole = (PROJECT / READ.partition("#")[0]).read_text()
     assert text.strip() in whole
     assert section("labs/lab-03-worker-service.md#no-such") is None
     assert section("labs/none.md#x") is None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,7 @@ A = "worker-A"
 RUN = Run(
     lab="lab-03",
     submission="żółw",
+    source="../żółw",
     folder="/somewhere/żółw",
     isolation="bubblewrap",
     postgres=PostgresInfo("embedded", "18.6", "as asked"),
@@ -70,15 +73,39 @@ def changed(saved: Path, change: Callable[[dict[str, Any]], object]) -> Path:
     return saved
 
 
+def test_a_run_of_before_its_source_was_noted_is_of_its_folder(saved: Path) -> None:
+    run, _takes = load(changed(saved, lambda fields: fields.pop("source")))
+    assert run == replace(RUN, source=RUN.folder)
+
+
 def test_a_run_of_before_folders_and_each_takes_patience_were_noted_is_read(saved: Path) -> None:
     def forget(fields: dict[str, Any]) -> None:
-        del fields["folder"]
+        del fields["source"], fields["folder"]
         for take in fields["takes"]:
             del take["patience"]
 
     run, takes = load(changed(saved, forget))
-    assert run == replace(RUN, folder="")
+    assert run == replace(RUN, source="", folder="")
     assert [take.history.patience for take in takes["three_tasks"] if take.history] == [1.5, 1.5]
+
+
+@pytest.mark.parametrize("name", ["run.json", "history"])
+def test_a_run_that_cannot_be_saved_leaves_neither_a_half_of_it_nor_the_one_before(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def full(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    written = {"run.json": "grader.saved.write_atomically", "history": "grader.saved.store.save"}
+    monkeypatch.setattr(written[name], full)
+    with pytest.raises(OSError, match="No space left"):
+        save(saved, RUN, recordings())
+    assert list(saved.iterdir()) == []
+
+
+def test_a_run_is_saved_in_a_folder_that_somebody_took_away(tmp_path: Path) -> None:
+    save(tmp_path / "gone", RUN, recordings())
+    assert load(tmp_path / "gone")[0] == RUN
 
 
 def test_a_history_is_read_from_the_runs_own_folder_whatever_the_index_says(saved: Path) -> None:

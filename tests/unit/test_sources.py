@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
@@ -11,12 +12,13 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from grader import sources
-from grader.errors import BadSubmission
-from grader.sources import name_of, opened
+from grader.errors import BadSubmission, EnvironmentFailed
+from grader.sources import absolute, name_of, opened, without_password
 
 Member = tuple[str, bytes | str | None, int]
 """Name; content, target of a link, or None for a folder; kind and mode."""
@@ -109,9 +111,21 @@ def test_a_folder_in_the_archive_is_the_submission(pack: Callable[..., Path]) ->
 
 @pytest.mark.parametrize(
     "name",
-    ["../evil", "a/../../evil", "/tmp/evil", "a/../../../../../../tmp/evil", "..\\evil", "C:evil", "x" * 300],
+    [
+        "../evil",
+        "a/../../evil",
+        "/tmp/evil",
+        "a/../../../../../../tmp/evil",
+        "..\\evil",
+        "C:evil",
+        "x" * 300,
+        "x/" * 3000 + "evil",
+    ],
+    ids=lambda name: name[:30],
 )
-def test_a_name_that_leads_elsewhere_is_refused(name: str, pack: Callable[..., Path], nothing_stays: Path) -> None:
+def test_a_name_that_leads_elsewhere_or_has_no_end_is_refused(
+    name: str, pack: Callable[..., Path], nothing_stays: Path
+) -> None:
     assert "cannot be unpacked" in refused(pack((name, b"x", FILE)), nothing_stays)
     assert not (nothing_stays / "evil").exists()
     assert not Path("/tmp/evil").exists()
@@ -232,6 +246,22 @@ def test_a_truncated_archive_is_one_line(pack: Callable[..., Path], nothing_stay
     refused(path, nothing_stays)
 
 
+def test_a_zip_whose_entry_lies_before_or_far_behind_it_is_one_line(tmp_path: Path, nothing_stays: Path) -> None:
+    path = zipped(tmp_path / "x.zip", ("x", b"1", FILE))
+    content = path.read_bytes()
+    begin, end = content.index(b"PK\x01\x02"), content.index(b"PK\x05\x06")
+    before = content[: end + 16] + (begin + 5).to_bytes(4, "little") + content[end + 20 :]
+    extra = b"\x01\x00\x08\x00" + b"\xff" * 8  # of a zip64: where the entry is
+    entry = (
+        content[begin : begin + 30] + b"\x0c\x00" + content[begin + 32 : begin + 42] + b"\xff" * 4 + b"x" + extra
+    )
+    length = len(entry).to_bytes(4, "little")
+    behind = content[:begin] + entry + content[end : end + 12] + length + content[end + 16 :]
+    for mangled in (before, behind):
+        path.write_bytes(mangled)
+        assert "not an archive that can be read" in refused(path, nothing_stays)
+
+
 def test_a_missing_archive_and_a_pipe_are_one_line(tmp_path: Path, nothing_stays: Path) -> None:
     assert "cannot be read" in refused(tmp_path / "x.zip", nothing_stays)
     os.mkfifo(tmp_path / "y.zip")
@@ -254,7 +284,56 @@ def test_a_submission_is_called_by_where_it_comes_from(source: str, name: str) -
     assert name_of(source) == name
 
 
+@pytest.fixture
+def no_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is unpacked finds the disk full once its first bytes are to be written."""
+
+    class Full(io.FileIO):
+        def write(self, _data: object) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    usual = os.fdopen
+
+    def opened_for(descriptor: int, mode: str) -> IO[bytes]:
+        return io.BufferedWriter(Full(descriptor, "w")) if mode == "wb" else usual(descriptor, mode)
+
+    monkeypatch.setattr("grader.sources.os.fdopen", opened_for)
+
+
+def refused_for_us(source: Path | str) -> str:
+    with pytest.raises(EnvironmentFailed) as problem, opened(str(source)):
+        pass
+    assert "\n" not in str(problem.value)
+    return str(problem.value)
+
+
+@pytest.mark.usefixtures("no_space")
+@pytest.mark.parametrize("size", [1, 1_000_000])
+def test_a_full_disk_is_not_held_against_an_archive(pack: Callable[..., Path], size: int) -> None:
+    path = pack(("x", os.urandom(size), FILE))
+    told = refused_for_us(path)
+    assert told == f"{path}: cannot be unpacked here: No space left on device; free some space"
+
+
 # ---------------------------------------------------------------- repositories
+
+
+@pytest.mark.usefixtures("no_space")
+def test_a_full_disk_is_not_held_against_a_repository(repository: Path) -> None:
+    assert "jones.git: cannot be unpacked here: No space left on device" in refused_for_us(repository)
+
+
+def test_a_disk_that_is_full_while_git_fetches_is_not_held_against_a_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git = tmp_path / "git"
+    git.write_text(
+        "#!/bin/sh\necho 'fatal: write error: No space left on device' >&2\n"
+        "echo 'fatal: fetch-pack: invalid index-pack output' >&2\nexit 128\n"
+    )
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert "x.git: cannot be unpacked here: No space left on device" in refused_for_us("https://host/x.git")
 
 
 @pytest.fixture
@@ -290,6 +369,19 @@ def test_a_branch_or_tag_can_be_named(repository: Path) -> None:
     git(repository, "commit", "-qam", "second")
     with opened(f"{repository}#final") as folder:
         assert (folder / "flowforge.toml").read_text() == "first"
+
+
+def test_a_repository_that_is_not_there_is_refused_with_what_git_says_is_wrong(
+    tmp_path: Path, nothing_stays: Path
+) -> None:
+    path = tmp_path / "none.git"
+    assert f"cannot be cloned: '{path}' does not appear to be a git repository" in refused(
+        str(path), nothing_stays
+    )
+
+
+def test_a_branch_that_is_not_there_is_refused_with_its_name(repository: Path, nothing_stays: Path) -> None:
+    assert "cannot be cloned: Remote branch final not found" in refused(f"{repository}#final", nothing_stays)
 
 
 def test_links_in_a_repository_become_files(repository: Path) -> None:
@@ -386,3 +478,47 @@ def test_a_name_without_end_is_not_read(repository: Path, nothing_stays: Path) -
 )
 def test_an_address_that_is_none_is_refused(source: str, nothing_stays: Path) -> None:
     refused(source, nothing_stays)
+
+
+# ---------------------------------------------------------------- where they can be found again
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("path/to/ada", "{here}/path/to/ada"),
+        ("/path/to/ada", "/path/to/ada"),
+        ("smith.tar.gz", "{here}/smith.tar.gz"),
+        ("odd#name", "{here}/odd#name"),
+        ("jones.git#final", "{here}/jones.git#final"),
+        ("jones.git/", "{here}/jones.git"),
+        ("https://host/jones.git#final", "https://host/jones.git#final"),
+    ],
+)
+def test_a_source_can_be_found_from_any_folder(
+    source: str, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert absolute(source) == found.format(here=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("https://ada:token@host/x.git#a@b", "https://host/x.git#a@b"),
+        ("HTTP://token@host/x.git", "HTTP://host/x.git"),
+        ("https://ada:p@ss@host/x.git", "https://host/x.git"),
+        ("https://host/a@b.git", "https://host/a@b.git"),
+        ("ssh://git@host/x.git", "ssh://git@host/x.git"),
+        ("path/to/a@b", "path/to/a@b"),
+    ],
+)
+def test_a_password_in_an_address_is_written_nowhere(source: str, told: str) -> None:
+    assert without_password(source) == told
+
+
+def test_a_source_that_cannot_be_looked_at_is_taken_for_a_folder(tmp_path: Path) -> None:
+    source = str(tmp_path / ("x" * 300))
+    assert name_of(source) == "x" * 300
+    with opened(source) as folder:
+        assert str(folder) == source

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -170,6 +172,65 @@ def test_a_manifest_that_is_no_utf8_names_the_line(folder: Path) -> None:
 )
 def test_a_wrong_manifest_is_told_in_one_line(folder: Path, manifest: str, told: str) -> None:
     assert told in refusal(folder, manifest)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "told"),
+    [
+        (f"[documents]\nanswers = '{'a' * 300}'", "answers in [documents]"),
+        (f"[documents]\ndata_flow = '{'a/' * 3000}b'", "data_flow in [documents]"),
+        (f"[database]\nmigrations = '{'m' * 300}'", "migrations in [database]"),
+        (f"[worker]\ncommand = ['./{'w' * 300}']", "the command './www"),
+    ],
+)
+def test_a_path_that_is_longer_than_a_name_can_be_is_told_in_one_line(
+    folder: Path, manifest: str, told: str
+) -> None:
+    message = refusal(folder, manifest)
+    assert told in message
+    assert message.endswith("cannot be looked at: File name too long")
+
+
+@contextmanager
+def shut(folder: Path, mode: int) -> Iterator[None]:
+    """A folder of the submission with a file in it, with these rights; for root, who has them all, as somebody else."""
+    program(folder / "0001_a.up.sql")
+    folder.chmod(mode)
+    us = os.geteuid()
+    if us == 0:
+        for each in folder.parents[:4]:
+            each.chmod(0o755)
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(us)
+        folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o444])
+def test_migrations_that_cannot_be_read_are_told_in_one_line(folder: Path, mode: int) -> None:
+    with shut(folder / "migrations", mode):
+        message = refusal(folder)
+    assert message.startswith("migrations")
+    assert message.endswith("Permission denied")
+
+
+def test_a_program_in_a_folder_that_cannot_be_entered_is_told_in_one_line(folder: Path) -> None:
+    (folder / "flowforge.toml").write_text("[worker]\ncommand = ['bin/0001_a.up.sql']")
+    with shut(folder / "bin", 0o600):
+        assert refusal(folder) == "the command 'bin/0001_a.up.sql': cannot be looked at: Permission denied"
+
+
+def test_an_environment_that_cannot_be_entered_is_told_in_one_line(folder: Path) -> None:
+    with shut(folder / ".venv", 0o600):
+        assert refusal(folder).endswith("/.venv/bin/python: cannot be looked at: Permission denied")
+
+
+def test_a_folder_that_cannot_be_entered_is_no_submission_that_was_meant(folder: Path) -> None:
+    (folder / "worker_service").rmdir()
+    with shut(folder / "ada", 0o600):
+        assert "no folder worker_service" in refusal(folder)
 
 
 @pytest.mark.parametrize("package", ["api_service", "worker_service"])

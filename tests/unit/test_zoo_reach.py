@@ -65,6 +65,7 @@ def test_all_is_judged_from_the_faults_recordings_and_else_from_the_solutions(tm
     run = Run(
         lab="lab-03",
         submission="x",
+        source=str(tmp_path),
         folder=str(tmp_path),
         isolation="self-check",
         postgres=postgres,

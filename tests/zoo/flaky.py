@@ -27,7 +27,7 @@ from grader.checkpoints import all_checks, select
 from grader.declare import Check
 from grader.ending import Ended, ended_by_signals
 from grader.errors import BadCall
-from grader.report.files import write_atomically
+from grader.files import write_atomically
 from tests.zoo.bounds import told as bound
 from tests.zoo.changes import Tally, partings, tallies, word_of, words_of
 from tests.zoo.grading import Call, Processes, graded, named, subjects

@@ -28,8 +28,8 @@ from rich.text import Text
 from grader.checkpoints import all_checks, select
 from grader.ending import Ended, ended_by_signals
 from grader.errors import BadCall
+from grader.files import write_atomically
 from grader.report import Look
-from grader.report.files import write_atomically
 from tests.zoo.attacks import LEVELS
 from tests.zoo.grading import Call, Processes, graded, grader_hash, named, subjects
 from tests.zoo.matrix import Column, Graded, Kind, Matrix, Subject, columns_of, compare, to_json, told

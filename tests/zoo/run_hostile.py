@@ -24,9 +24,9 @@ from rich.text import Text
 from grader.ending import Ended, ended_by_signals
 from grader.engine import find_engine
 from grader.errors import EnvironmentFailed
+from grader.files import write_atomically
 from grader.postgres import Server
 from grader.postgres.embedded import start_embedded
-from grader.report.files import write_atomically
 from grader.report.text import line
 from grader.run_folder import default_parent, run_folder
 from grader.services import Engine

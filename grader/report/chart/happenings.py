@@ -14,9 +14,11 @@ from grader.history.events import (
     DocumentRead,
     Event,
     HttpExchange,
+    LimitHit,
     LogCut,
     LogLine,
     Moment,
+    Refused,
     ServiceExited,
     ServiceStarted,
     SignalSent,
@@ -27,7 +29,7 @@ from grader.history.sql import bare, is_setup
 from grader.history.steps import Step
 from grader.history.tasks import Story
 from grader.history.timeline import SCENARIO_OVER, History
-from grader.history.words import change_words
+from grader.history.words import change_words, exit_words
 from grader.report.chart.moments import moment_words
 from grader.report.text import line
 
@@ -140,6 +142,11 @@ def _event(event: Event) -> Happening | None:
             return _say(at, service, Kind.LOG, text, bad="Traceback (most recent call last)" in text)
         case LogCut(at=at, service=service, kept_bytes=kept):
             return _say(at, service, Kind.NOTE, f"wrote more log than is kept ({kept:,} bytes)", bad=True)
+        case LimitHit(at=at, service=service, limit=limit):
+            lane = GRADER if service == "scenario" else service
+            return _say(at, lane, Kind.NOTE, f"hit a limit: {limit}", bad=True)
+        case Refused(at=at, why=why):
+            return _say(at, GRADER, Kind.NOTE, why, bad=True)
         case ConnectionReady(at=at, service=service, connection=number):
             return _say(at, service, Kind.CONNECTION, f"connection {number} open", quiet=True, shape="open")
         case ConnectionClosed():
@@ -182,14 +189,6 @@ def _say(
 ) -> Happening:
     shown = line(text, LONGEST)
     return Happening(at, line(lane, 40), kind, shown, until, task, bad, quiet, shape or shown, open)
-
-
-def exit_words(status: int) -> str:
-    """How a process ended, and what that means."""
-    if status >= 0:
-        return f"exited with status {status}"
-    name = {-2: "SIGINT", -9: "SIGKILL", -15: "SIGTERM", -6: "SIGABRT", -11: "SIGSEGV"}.get(status)
-    return f"ended by signal {-status}" + (f" ({name})" if name else "")
 
 
 def _closed(event: ConnectionClosed) -> Happening:

@@ -21,10 +21,10 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "answer-withheld": "the grader withholds the answer to a completion",
         "answer-given": "the withheld answer is given",
         "held": "the grader holds a claim of task {task} open",
-        "let-go": "the grader lets the held claim go on",
+        "let-go": "the grader lets what it held back go on",
         "cut": "the grader cuts a connection in the middle of a claim of task {task}",
         "killed": "{victim} is killed with task {task} in hand; {other} goes on",
-        "aged": "the row of task {task} is made to look old",
+        "aged": "tasks are made to look {seconds:g} s older",
         "stopped": "{service} is stopped (SIGSTOP) with task {task} in hand",
         "woken": "{service} wakes up (SIGCONT)",
         "idle-begins": "the idle time begins",
@@ -36,6 +36,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "explored": "explored {schedules} schedules: {situation}",
     }
 )
+"""By name; a name that several scenarios note has words that are true in each of them."""
 
 _SHOWN_DETAILS = 4
 
@@ -45,7 +46,7 @@ def moment_words(name: str, detail: Mapping[str, Json]) -> str:
     if name in WORDS:
         try:
             return WORDS[name].format_map(detail)
-        except (KeyError, ValueError, IndexError):
+        except (KeyError, ValueError, TypeError, IndexError):
             pass  # noted by another version of the scenario: fall through to what it says
     told = [f"{key} {value}" for key, value in detail.items() if isinstance(value, str | int | float | bool)]
     words = name.replace("-", " ")

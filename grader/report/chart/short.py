@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grader.history.events import ChildrenLeft, LogLine, ServiceExited, SignalSent
 from grader.history.timeline import SCENARIO_OVER, History
-from grader.report.chart.happenings import exit_words
+from grader.history.words import exit_words
 from grader.report.text import line
 
 MOST = 4
@@ -46,7 +46,8 @@ def _age(history: History, signal: SignalSent, tasks: tuple[str, ...]) -> str:
     claims = [c.at for task in tasks for c in history.story(task).claims if c.at <= signal.at]
     started = history.started(signal.service)
     work = started.settings.get("WORKER_TASK_DURATION") if started is not None else None
-    lasts = f", of work set to {work} s" if work else ""
+    unit = " s" if work and work[-1].isdigit() else ""
+    lasts = f", of work set to {work}{unit}" if work else ""
     claim = "its claim" if len(tasks) == 1 else "the last claim"
     return f", {_length(signal.at - max(claims))} after {claim}{lasts}" if claims else ""
 

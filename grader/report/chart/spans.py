@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from grader.history.events import ServiceExited, ServiceStarted
-from grader.history.tasks import Story
+from grader.history.tasks import STATES, Story
 from grader.history.timeline import History
 from grader.report.text import line
-
-STATES = ("pending", "processing", "completed", "failed")
 
 MOST_TRANSACTIONS = 60
 """Of one service, the longest; each of its statements has a mark of its own."""

@@ -7,9 +7,10 @@ from types import MappingProxyType
 
 from markupsafe import Markup, escape
 
+from grader.history.tasks import STATES
 from grader.report.chart.drawing import Chart, Lane, Mark
 from grader.report.chart.scale import RIGHT, Scale
-from grader.report.chart.spans import STATES, Span
+from grader.report.chart.spans import Span
 
 AXIS = 22
 """Pixels above the lanes that the axis takes."""
