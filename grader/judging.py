@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from grader.declare import Check
 from grader.errors import Internal
-from grader.history.events import ClockSet
+from grader.history.events import ClockSet, Refused
 from grader.history.hits import limit_words, limits_hit
 from grader.history.timeline import History
 from grader.history.witnesses import disagreements
@@ -170,6 +170,8 @@ def _judge(check: Check, takes: Sequence[Take]) -> _Judged:
         return _result_of(check, Verdict.INCONCLUSIVE, reason=words, seconds=seconds)
     if differences := [evidence for take in takes for evidence in take.tampering]:
         return _Judged(_tampered(check, differences, seconds))
+    if (refused := next((event for history in histories for event in history.of(Refused)), None)) is not None:
+        return _Judged(_refused(check, refused, seconds))
     try:
         judgement = check.judge(*histories)
         return _Judged(_with_limits(_from_judgement(check, judgement, seconds), hits), judgement.spoils)
@@ -191,6 +193,17 @@ def _tampered(check: Check, differences: Sequence[Evidence], seconds: float) -> 
             "Change tasks by statements over DATABASE_URL alone, and leave the audit as it is. If this is not what was"
             " done, show this report to whoever grades."
         ),
+    )
+    return _from_judgement(check, failed, seconds)
+
+
+def _refused(check: Check, refused: Refused, seconds: float) -> CheckResult:
+    """The scenario could not go on, for something of the submission's that is not a service."""
+    failed = broken(
+        Evidence(refused.at, refused.why),
+        expected="a table that takes every row that the contract allows, and commands that can be run",
+        observed=refused.why,
+        hint="Does a migration ask for more than the contract: a length, a CHECK, a trigger that refuses?",
     )
     return _from_judgement(check, failed, seconds)
 

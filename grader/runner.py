@@ -14,8 +14,8 @@ from typing import Protocol
 from grader.calibration import StallWatch, measure_patience
 from grader.checkpoints import scenarios_of
 from grader.declare import Check, Scenario
-from grader.errors import GraderError
-from grader.history.events import LimitHit
+from grader.errors import BadSubmission, GraderError
+from grader.history.events import LimitHit, Refused
 from grader.history.recorder import Clock, Recorder
 from grader.history.timeline import History
 from grader.judging import SLOWER, Judge, Take
@@ -32,7 +32,7 @@ class Progress(Protocol):
     def scenario_started(self, name: str, sentence: str) -> None:
         """A scenario begins."""
 
-    def scenario_ended(self, name: str, seconds: float) -> None:
+    def scenario_ended(self, name: str) -> None:
         """It is over, and recorded."""
 
     def verdict(self, result: CheckResult) -> None:
@@ -181,7 +181,7 @@ class Runner:
         if error is None and self._files is not None and (gone := self._files.missing()) is not None:
             error = f"{gone} of the submission was gone while it was graded; put it back, and grade again"
         seconds = round(self.clock.now() - start, 3)
-        self.progress.scenario_ended(scenario.name, seconds)
+        self.progress.scenario_ended(scenario.name)
         return Recording(scenario.name, recorder.events(), seconds, error, self.around.patience)
 
     def _drive(self, scenario: Scenario, recorder: Recorder) -> None:
@@ -203,6 +203,8 @@ class Runner:
                     scenario.drive(lab)
             except (GaveUp, Cancelled):
                 pass  # what did not come is in the record
+            except BadSubmission as problem:
+                recorder.record(Refused(at=self.clock.now(), why=str(problem)))
 
 
 @dataclass(slots=True)

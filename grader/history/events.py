@@ -269,6 +269,14 @@ class DocumentRead(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refused(Event):
+    """The submission's table, or the system, did not take what the contract allows: ``why``. The scenario ends there."""
+
+    kind: ClassVar[str] = "refused"
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stalled(Event):
     """The machine gave the grader no time for ``seconds``: timings around this moment say little."""
 

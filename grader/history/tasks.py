@@ -10,6 +10,9 @@ from grader.history.events import Json, RowChanged
 FINAL = ("completed", "failed")
 """The states from which a task does not move on."""
 
+STATES = ("pending", "processing", *FINAL)
+"""All of them, in their order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -105,7 +108,8 @@ class Story:
     def claims(self) -> tuple[Claim, ...]:
         """Every claim by a service, takeovers included.
 
-        A heartbeat of the owner is none, nor is the second half of a claim that writes its owner by itself.
+        A heartbeat of the owner is none, nor is the second half of a claim that writes its owner by itself. Whose it
+        is shows at the end of its transaction: nobody sees what is between.
         """
         found: list[Claim] = []
         for change in self.changes:
@@ -117,8 +121,13 @@ class Story:
             is_second_half = before is None and holder == service
             renamed = before != owner and not is_second_half
             if change.status_moved or renamed or holder not in (None, service):
-                found.append(Claim(self.task, service, owner, change))
+                found.append(Claim(self.task, service, self._owner_as_committed(change), change))
         return tuple(found)
+
+    def _owner_as_committed(self, claim: Change) -> Json:
+        """The owner of a task that a claim's transaction leaves in processing."""
+        same = (c for c in self.changes if c.row.transaction == claim.row.transaction)
+        return [c for c in same if c.after("status") == "processing"][-1].after("assigned_worker")
 
     @property
     def completions(self) -> tuple[Change, ...]:

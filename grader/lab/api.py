@@ -10,9 +10,10 @@ import httpx
 
 from grader.history.events import HttpExchange, WaitTimedOut
 from grader.history.recorder import Recorder
-from grader.lab.transport import transport_in
+from grader.lab.transport import transport_in, within
 from grader.lab.waiting import GaveUp
 from grader.services import Network, ServiceProcess
+from grader.services.networks import MachineNetwork
 from grader.wire import Relay
 
 _BODY_LIMIT = 256 * 1024
@@ -70,7 +71,7 @@ class Api:
         self._recorder = recorder
         self._base_url = base_url
         self._patience = patience
-        self._network = network
+        self._network = network if network is not None else MachineNetwork()
         self._client = self._new_client()
         self._left: list[httpx.Client] = []
         self._changing = threading.Lock()
@@ -105,9 +106,9 @@ class Api:
     ) -> Answer:
         """One request, recorded with its answer. ``body`` is sent as JSON, ``raw`` as it is, as if it were JSON.
 
-        No answer within ``timeout`` seconds is an answer without status. Where no ``timeout`` is given, which expects
-        an answer soon, raises GaveUp, after recording it, once too many requests had to wait long. Safe to call from
-        several threads.
+        No whole answer within ``timeout`` seconds is an answer without status. Where no ``timeout`` is given, which
+        expects an answer soon, raises GaveUp, after recording it, once too many requests had to wait long. Safe to
+        call from several threads.
         """
         longest = LONGEST_ANSWER * self._patience if timeout is None else timeout
         content = raw if raw is not None else None if body is None else json.dumps(body).encode("ascii")
@@ -117,13 +118,16 @@ class Api:
         is_slow = False
         client = self._client
         try:
-            with client.stream(method, path, content=content, headers=headers, timeout=longest) as response:
+            with (
+                within(longest),
+                client.stream(method, path, content=content, headers=headers, timeout=longest) as response,
+            ):
                 status, content_type = response.status_code, response.headers.get("content-type")
                 if status >= 500:
                     self._leave_connections(client)
                 text = _bounded(response)
         except (httpx.HTTPError, httpx.InvalidURL) as problem:
-            error = f"{type(problem).__name__}: {problem}"
+            status, error = None, f"{type(problem).__name__}: {problem}"
             is_slow = isinstance(problem, httpx.TimeoutException)
         exchange = HttpExchange(
             at=began,
@@ -155,9 +159,10 @@ class Api:
         raise GaveUp(what)
 
     def answers(self) -> bool:
-        """Whether it answers HTTP at all; not recorded."""
+        """Whether it answers HTTP at all, within a second; not recorded."""
         try:
-            self._client.get("/health", timeout=1.0)
+            with within(1.0), self._client.stream("GET", "/health", timeout=1.0) as response:
+                _bounded(response)
         except httpx.HTTPError:
             return False
         return True

@@ -1,11 +1,18 @@
-"""HTTP to a service in whatever network it listens."""
+"""HTTP to a service in whatever network it listens, with a time for the whole of an answer.
+
+The timeouts of httpx are for each read: whoever sends a byte now and then would keep a client waiting for ever.
+"""
 
 from __future__ import annotations
 
+import math
 import select
 import socket
+import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import httpcore
@@ -13,18 +20,38 @@ import httpx
 
 from grader.services import Network
 
+_deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
+"""On the monotonic clock. httpx reads and writes in the thread that asks."""
 
-def transport_in(network: Network | None, limits: httpx.Limits) -> httpx.HTTPTransport:
-    """A transport whose connections are made in this network (None: the machine's)."""
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """What is sent and read inside has to be over after so many seconds, or is timed out."""
+    before = _deadline.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _deadline.reset(before)
+
+
+def _time_left(timeout: float | None) -> float:
+    """Seconds for one operation; TimeoutError when there are none left."""
+    left = min(math.inf if timeout is None else timeout, _deadline.get() - time.monotonic())
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return min(left, threading.TIMEOUT_MAX)
+
+
+def transport_in(network: Network, limits: httpx.Limits) -> httpx.HTTPTransport:
+    """A transport whose connections are made in this network."""
     transport = httpx.HTTPTransport(trust_env=False, verify=False, limits=limits)
-    if network is not None and network.is_own:
-        # httpx has no parameter for what its pool takes.
-        transport._pool = httpcore.ConnectionPool(
-            max_connections=limits.max_connections,
-            max_keepalive_connections=limits.max_keepalive_connections,
-            keepalive_expiry=limits.keepalive_expiry,
-            network_backend=_Backend(network),
-        )
+    # httpx has no parameter for what its pool takes.
+    transport._pool = httpcore.ConnectionPool(
+        max_connections=limits.max_connections,
+        max_keepalive_connections=limits.max_keepalive_connections,
+        keepalive_expiry=limits.keepalive_expiry,
+        network_backend=_Backend(network),
+    )
     return transport
 
 
@@ -44,7 +71,7 @@ class _Backend(httpcore.NetworkBackend):
         with _speaking(httpcore.ConnectTimeout, httpcore.ConnectError):
             connection = self._network.socket()
             try:
-                connection.settimeout(timeout)
+                connection.settimeout(_time_left(timeout))
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 connection.connect((host, port))
             except OSError:
@@ -59,12 +86,12 @@ class _Stream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         with _speaking(httpcore.ReadTimeout, httpcore.ReadError):
-            self._connection.settimeout(timeout)
+            self._connection.settimeout(_time_left(timeout))
             return self._connection.recv(max_bytes)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         with _speaking(httpcore.WriteTimeout, httpcore.WriteError):
-            self._connection.settimeout(timeout)
+            self._connection.settimeout(_time_left(timeout))
             self._connection.sendall(buffer)
 
     def close(self) -> None:

@@ -379,7 +379,7 @@ class ScenarioDatabase:
         """Errors of PostgreSQL's as ours, with the scenario and what was to be done."""
         try:
             yield
-        except psycopg.OperationalError as problem:
+        except (psycopg.OperationalError, psycopg.InterfaceError) as problem:
             raise EnvironmentFailed(f"{self._scenario}: {failure}: {one_line(problem)}") from problem
         except psycopg.Error as problem:
             raise BadSubmission(f"{self._scenario}: {failure}: {one_line(problem)}") from problem

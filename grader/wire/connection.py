@@ -156,11 +156,6 @@ class Connection:
 
     # ------------------------------------------------------------ what the gate, and the relay, decide
 
-    @property
-    def is_running(self) -> bool:
-        """Whether the server has something of this connection to answer."""
-        return self._passage is not None and self._passage.session.under_way is not None
-
     def pass_on(self, *, withhold: bool) -> None:
         """Send the step that is held to the server."""
         if self._passage is not None:
@@ -208,8 +203,7 @@ class Connection:
     # ------------------------------------------------------------ the end
 
     def _lost(self, by: Literal["client", "server"]) -> None:
-        terminated = self._passage is not None and self._passage.session.is_terminated
-        self.close("terminate" if terminated else by)
+        self.close(by)
         if self.client.is_gone and self.server.is_gone:
             self._gone(self)
 
@@ -236,8 +230,7 @@ class Connection:
         self._is_closed = True
         if self._passage is not None:
             self._gate.leave(self.number)
-            self._recorder.record(
-                ConnectionClosed(
-                    at=self._recorder.clock.now(), service=self._service, connection=self.number, by=by
-                )
-            )
+            at = self._recorder.clock.now()
+            # Whoever said goodbye has left, whatever came after it.
+            by = "terminate" if self._passage.session.is_terminated else by
+            self._recorder.record(ConnectionClosed(at=at, service=self._service, connection=self.number, by=by))

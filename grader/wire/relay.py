@@ -40,8 +40,8 @@ class Relay:
     """Stands between one service and the server. Its methods may be called from any thread.
 
     ``host`` and ``port`` are where the service connects, in the network that ``make_socket`` makes TCP sockets in (the
-    machine's own by default); the port stays the relay's until ``close``, also
-    while connections are refused. ``gate`` belongs to the event loop: use it in ``Wire.run`` alone.
+    machine's own by default); the port stays the relay's until ``close``, also while connections are refused. ``gate``
+    belongs to the event loop: use it in ``Wire.run`` alone.
     """
 
     def __init__(
@@ -112,13 +112,20 @@ class Relay:
         return self.hold(lambda step: step.would_commit, where, limit=limit)
 
     def close(self) -> None:
-        """Cut everything and give the port back."""
-        self._loop.call(self.shut)
+        """Cut everything and give the port back; what has come by now, a goodbye above all, is read before."""
+        self._loop.run(self.end(), _PATIENCE)
 
     # ------------------------------------------------------------ on the loop
 
-    def shut(self) -> None:
+    async def end(self) -> None:
         """What ``close`` does."""
+        # What a socket holds is handed over in the loop's next turn, and dealt with in the one after that.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        self.shut()
+
+    def shut(self) -> None:
+        """Cut everything, now."""
         self._mode = "refusing"
         self._stop_listening()
         self._cut(None)

@@ -21,8 +21,9 @@ from grader.errors import Internal
 from grader.history.events import ConnectionClosed, ConnectionOpened, ConnectionReady, StepBegan, StepEnded
 from grader.history.recorder import Clock, Recorder
 from grader.postgres import ScenarioDatabase, Server
-from grader.wire import Wire
+from grader.wire import Wire, WireStep
 from grader.wire.address import ServerAddress
+from grader.wire.gate import Gate
 from tests.integration.wire_server import Bench, bench, one_by_one, steps
 
 
@@ -124,6 +125,17 @@ def test_a_cancel_request_reaches_the_server_and_is_no_connection_of_the_service
     made.until_closed()
     assert [e.sqlstate for e in made.of(StepEnded)] == ["57014"]
     assert len(made.of(ConnectionOpened)) == 1
+
+
+def test_a_goodbye_that_came_just_before_the_relay_closes_is_one(made: Bench, wire: Wire) -> None:
+    connection = made.connect()
+
+    async def at_one_moment() -> None:  # the loop has had no turn in which to read what the client said last
+        connection.close()
+        await made.relay.end()
+
+    wire.run(at_one_moment(), 10)
+    assert made.until_closed() == ["terminate"]
 
 
 def test_a_server_that_ends_a_session_closes_it(made: Bench) -> None:
@@ -451,22 +463,25 @@ def test_the_explorer_steers_two_workers_on_the_loop_and_sees_who_is_blocked(
             connection.execute(claim, (name, task))
             connection.commit()
 
+    async def arrival(gate: Gate) -> WireStep:
+        while not gate.held:
+            await gate.bell.wait()
+        return gate.held[0]
+
     async def steer(a: Bench, b: Bench, look: psycopg.Connection[Any]) -> list[str]:
         gates = a.relay.gate, b.relay.gate
-        first, second = [await gate.arrival() for gate in gates]  # BEGIN and BEGIN
+        first, second = [await arrival(gate) for gate in gates]  # BEGIN and BEGIN
         await gates[0].grant(first)
         await gates[1].grant(second)
-        await gates[0].grant(await gates[0].arrival())
-        assert gates[0].state in ("ready", "thinking")
-        blocked = gates[1].grant(await gates[1].arrival())
+        await gates[0].grant(await arrival(gates[0]))
+        blocked = gates[1].grant(await arrival(gates[1]))
         pid = b.relay.connections()[0].backend_pid
         while not look.execute("SELECT pg_blocking_pids(%s)", (pid,)).fetchone()[0]:  # type: ignore[index]
             await asyncio.sleep(0)
-        assert gates[1].state == "running"
         assert not blocked.done()
-        await gates[0].grant(await gates[0].arrival())
+        await gates[0].grant(await arrival(gates[0]))
         answer = await blocked
-        await gates[1].grant(await gates[1].arrival())
+        await gates[1].grant(await arrival(gates[1]))
         return [answer.tag] if answer else []
 
     with (

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from grader.explore.counterexample import MOST_LINES, counterexample_from, length_until, to_counterexample
+from grader.explore.counterexample import MOST_LINES, length_until, to_counterexample
 from grader.explore.rules import Broken
 from grader.explore.trace import GRADER, Entry, Trace
 from grader.history.events import StepEnded
@@ -238,4 +238,4 @@ def test_what_the_grader_inserted_is_no_change_of_anybodys() -> None:
 def test_a_counterexample_comes_back_from_json_as_it_was() -> None:
     story = Story().start(A).insert("7", 0.5).claim("7", 1.05, A)
     shown = Script().step(A, 1.0, UPDATE, tag="UPDATE 1", rows=1).shown(9.0, story)
-    assert counterexample_from(json.loads(json.dumps(dataclasses.asdict(shown)))) == shown
+    assert Counterexample.from_fields(json.loads(json.dumps(dataclasses.asdict(shown)))) == shown

@@ -138,13 +138,6 @@ def test_a_bound_that_forbids_nothing_leaves_nothing_out() -> None:
     assert frontier.left_out == 0
 
 
-def test_a_wider_frontier_begins_anew() -> None:
-    frontier = Frontier(bound=0)
-    search(frontier, A=2, B=2)
-    wider = frontier.widen(None)
-    assert (wider.bound, wider.symmetric, wider.left_out, wider.pop()) == (None, True, 0, ())
-
-
 # ---------------------------------------------------------------- choices that are not there
 
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from grader.errors import BadCall
 from grader.history import store
+from grader.history.events import RowChanged
 from grader.history.sql import is_setup
 from grader.history.tasks import UNKNOWN_SERVICE
 from tests.unit.histories import Story
@@ -44,6 +46,19 @@ def test_a_claim_that_writes_its_owner_in_a_second_change_is_one_claim() -> None
     story = Story().start("worker-A").insert("7", 1.0).update("7", 2.0, "worker-A", status="processing")
     story.update("7", 2.1, "worker-A", assigned_worker="id-of-worker-A")
     assert [c.at for c in story.history().story("7").claims] == [2.0]
+
+
+def test_a_claim_has_the_owner_that_its_transaction_leaves() -> None:
+    story = Story().start("worker-A").insert("7", 1.0).update("7", 2.0, "worker-A", status="processing")
+    story.update("7", 2.1, "worker-A", assigned_worker="id-of-worker-A")
+    first, second = story.events[-2:]
+    assert isinstance(first, RowChanged)
+    assert isinstance(second, RowChanged)
+    story.events[-1] = replace(second, transaction=first.transaction, committed_at=second.committed_at)
+    [claim] = story.history().story("7").claims
+    assert (claim.owner, claim.at) == ("id-of-worker-A", 2.0)
+    story.events[-1] = second
+    assert story.history().story("7").claims[0].owner is None
 
 
 def test_another_owner_by_the_same_service_is_another_claim() -> None:
@@ -97,7 +112,10 @@ def test_a_line_that_is_no_event_is_named(tmp_path: Path, line: str) -> None:
         "select pg_catalog.version()",
         "SHOW standard_conforming_strings",
         "SELECT 1",
+        "select 1 as ping;",
         "LISTEN tasks",
+        "SET timezone TO 'UTC; or not'; SHOW timezone",
+        "BEGIN; SET LOCAL lock_timeout = '1s'",
         "-- nothing\n",
         "SELECT t.oid FROM pg_catalog.pg_type t",
     ],
@@ -114,6 +132,10 @@ def test_statements_that_only_prepare_are_known(sql: str) -> None:
         "SELECT * FROM claim_next($1)",
         "SELECT pg_try_advisory_lock(1)",
         "SELECT 17",
+        "SELECT 1 FROM tasks WHERE status = 'pending' LIMIT 1",
+        "SELECT 1 WHERE EXISTS (SELECT FROM tasks)",
+        "BEGIN; UPDATE tasks SET status = 'processing' RETURNING id; COMMIT",
+        "SET LOCAL lock_timeout = '1s'; SELECT claim('it''s; me')",
         "WITH t AS (SELECT 1) UPDATE tasks SET id = 1",
         "CALL claim()",
         "settle()",

@@ -6,7 +6,7 @@ import pytest
 
 from grader.declare import Check, Scenario, check, scenario
 from grader.errors import Internal
-from grader.history.events import ClockSet, ConnectionReady, LimitHit, Moment, RowChanged
+from grader.history.events import ClockSet, ConnectionReady, LimitHit, Moment, Refused, RowChanged
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.judging import Judge, Take
@@ -287,3 +287,11 @@ def test_a_limit_that_was_hit_is_the_reason_of_a_verdict() -> None:
     assert found["2.fails"].observed == f"that ({words})"
     assert found["2.fails"].reason == words
     assert found["2.needs"].reason == f"Could not be judged: nothing was seen; {words}"
+
+
+def test_a_table_that_refuses_what_the_contract_allows_fails_what_needs_it_in_its_own_words() -> None:
+    refused = History([Refused(at=1.0, why="one: a task cannot be inserted: value too long")])
+    found = Judge((PASSES, NEEDS), {"first": [Take(refused, 1)]}).results()
+    assert {result.verdict for result in found.values()} == {Verdict.FAIL}
+    assert found["2.passes"].observed == "one: a task cannot be inserted: value too long"
+    assert found["2.passes"].evidence == (Evidence(1.0, "one: a task cannot be inserted: value too long"),)

@@ -70,17 +70,15 @@ def test_a_closed_gate_holds_a_query_until_it_is_granted() -> None:
         [step] = talk.gate.held
         assert (step.service, step.connection, step.backend_pid, step.step) == ("w", 1, 4711, 1)
         assert (step.sql, step.transaction, step.answer) == ("SELECT 1", "I", None)
-        assert talk.gate.state == "ready"
         assert talk.began == []
         granted = talk.gate.grant(step)
         assert talk.take()[0] == query("SELECT 1")
-        assert talk.gate.state == "running"
+        assert talk.gate.held == ()
         assert not granted.done()
         assert talk.server(done("SELECT 1") + ready()) == done("SELECT 1") + ready()
         answer = granted.result()
         assert answer is not None
         assert answer.tag == "SELECT 1"
-        assert talk.gate.state == "thinking"
 
     on_loop(body)
 
@@ -245,7 +243,6 @@ def test_an_answer_is_withheld_and_given_with_all_that_came_after() -> None:
         [step] = talk.gate.held
         assert isinstance(step.answer, StepEnded)
         assert (step.answer.tag, step.answer.committed) == ("INSERT 0 1", True)
-        assert talk.gate.state == "ready"
         note = message("A", b"\0\0\0\1c\0p\0")
         assert talk.server(note) == b""
         talk.gate.release(step)
@@ -401,17 +398,6 @@ def test_a_step_can_be_granted_only_while_it_is_held() -> None:
             talk.gate.grant(talk.gate.held[0])
 
     on_loop(body)
-
-
-def test_an_arrival_can_be_awaited() -> None:
-    async def body() -> WireStep:
-        talk = closed()
-        arrival = asyncio.ensure_future(talk.gate.arrival())
-        await asyncio.sleep(0)
-        talk.client(query("SELECT 1"))
-        return await asyncio.wait_for(arrival, 1)
-
-    assert asyncio.run(body()).sql == "SELECT 1"
 
 
 def test_gates_can_share_a_bell() -> None:

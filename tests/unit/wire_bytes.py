@@ -122,10 +122,6 @@ class Talk:
 
     # the gate's view of a connection
 
-    @property
-    def is_running(self) -> bool:
-        return self.session.under_way is not None
-
     def pass_on(self, *, withhold: bool) -> None:
         self.to_server += self.passage.permit(withhold=withhold)
 
