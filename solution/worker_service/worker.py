@@ -22,12 +22,15 @@ log = logging.getLogger("worker_service")
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
 """Seconds between two attempts to reach the database; each pause is twice the one before."""
 
+LAST_TRIES = 9.0
+"""Seconds in which a worker that was told to stop has recorded its result, or leaves it to recovery. It may take ten."""
+
 BEATS = 4
 """Signs of life per timeout: a late one, even two, cost nothing."""
 
 
 class StopRequest:
-    """Whether SIGTERM or SIGINT has come, and a wait that ends when it does. Made before anything else begins."""
+    """Whether SIGTERM or SIGINT has come, and a wait that ends when it does. Made before the first connection."""
 
     # lab 3a part 3: Hear SIGTERM and SIGINT.
     # When a signal comes, Python itself writes a byte into this pipe. Nobody ever reads it, so from then on every
@@ -71,6 +74,7 @@ class Worker:
         # lab 3a part 1: What else has a worker to keep in mind?
         self._result: Result | None = None
         self._pause = SHORTEST_PAUSE
+        self._rested_at = 0.0
         # lab end
 
     def run(self) -> None:
@@ -137,10 +141,12 @@ class Worker:
         self._result = None
 
     def _rest(self) -> None:
-        """The pause before the next attempt to connect. A stop ends it, unless a result is still to be written."""
-        if self._result is None:
+        """The pause before the next attempt to connect; a stop ends it. Then a result is kept for a while, no more."""
+        next_try_ends = time.monotonic() + self._pause + queue.CONNECT_TIMEOUT
+        if self._result is None or not self._stop.wait(0):
             self._stop.wait(self._pause)
-        elif self._stop.wait(0) and time.monotonic() > self._result.ended + self._settings.stuck_timeout:
+            self._rested_at = time.monotonic()
+        elif next_try_ends > max(self._result.ended, self._rested_at) + LAST_TRIES:
             log.error("result of task=%s not recorded; another worker will recover the task", self._result.task.id)
             self._result = None
         else:

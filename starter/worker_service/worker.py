@@ -22,12 +22,15 @@ log = logging.getLogger("worker_service")
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
 """Seconds between two attempts to reach the database; each pause is twice the one before."""
 
+LAST_TRIES = 9.0
+"""Seconds in which a worker that was told to stop has recorded its result, or leaves it to recovery. It may take ten."""
+
 BEATS = 4
 """Signs of life per timeout: a late one, even two, cost nothing."""
 
 
 class StopRequest:
-    """Whether SIGTERM or SIGINT has come, and a wait that ends when it does. Made before anything else begins."""
+    """Whether SIGTERM or SIGINT has come, and a wait that ends when it does. Made before the first connection."""
 
     # TODO 3a part 3: Hear SIGTERM and SIGINT.
     def wait(self, seconds: float | None) -> bool:

@@ -24,7 +24,7 @@ def solution(embedded_server: Server, clock: Clock) -> Iterator[Solution]:
     """One database for the whole file: no test here looks at tasks that it did not make."""
     migrations = sorted((SOLUTION / "migrations").glob("*.up.sql"))
     with run_folder() as own, Databases(embedded_server, own, clock) as databases:
-        databases.prepare(migrations)
+        databases.prepare(SOLUTION, migrations)
         with closing(databases.create("solution-api")) as database, solution_on(database) as solution:
             yield solution
 

@@ -12,14 +12,14 @@ import pytest
 from grader.history.recorder import Clock
 from grader.postgres import Databases, Server
 from grader.run_folder import run_folder
-from tests.integration.solution_services import SOLUTION, Solution, eventually, solution_on
+from tests.integration.solution_services import SOLUTION, Condition, Solution, eventually, solution_on
 
 
 @pytest.fixture(scope="module")
 def copies(embedded_server: Server, clock: Clock) -> Iterator[Databases]:
     # A run of its own: the fixture `databases` may be alive on this server under the run of the test process.
     with run_folder() as own, Databases(embedded_server, own, clock) as databases:
-        databases.prepare(sorted((SOLUTION / "migrations").glob("*.up.sql")))
+        databases.prepare(SOLUTION, sorted((SOLUTION / "migrations").glob("*.up.sql")))
         yield databases
 
 
@@ -180,6 +180,23 @@ def test_a_lost_line_is_found_again_and_the_result_of_the_work_with_it(solution:
     solution.line.cut("up")
     assert worker.exit_status() == 0
     assert (solution.status_of(task), of_task(solution, task, "attempts")) == ("completed", 1)
+
+
+@pytest.mark.parametrize("condition", ["refuses", "swallows"])
+def test_a_stopped_worker_leaves_a_result_to_recovery_within_ten_seconds(
+    solution: Solution, condition: Condition
+) -> None:
+    [task] = insert(solution)
+    worker = solution.worker(duration=0.5)
+    solution.becomes(task, "processing")
+    solution.line.cut(condition)
+    worker.signal(signal.SIGTERM)
+    began = time.monotonic()
+    assert worker.exit_status() == 0
+    assert time.monotonic() - began < 10
+    assert f"result of task={task} not recorded" in worker.log
+    assert worker.lines[-1].endswith("shutdown complete\n")
+    assert solution.status_of(task) == "processing"
 
 
 def test_recovery_waits_for_the_timeout_and_does_not_wait_for_a_locked_row(solution: Solution) -> None:
