@@ -24,6 +24,10 @@ MUTANTS := $(VENV)/.installed-for-mutants
 ONLY := $(if $(PART),--part $(PART)) $(if $(CHECK),--only $(CHECK))
 # One folder a submission, wherever it lives: reports/starter, reports/solution, …
 OUTPUT := $(REPORTS)/$(notdir $(abspath $(TARGET)))
+# The least isolation that a class is graded with.
+LEAST := $(if $(ISOLATION),--require-isolation $(ISOLATION))
+# Ends a target that is called without a variable which it cannot do without: $(call need,NAME,what to name).
+need = @[ -n "$($(1))" ] || { echo 'name $(2)' >&2; exit 2; }
 
 .DEFAULT_GOAL := help
 .PHONY: help grade watch class replay schedules run judge checks explain checkpoints doctor starter test check format bench bench-races zoo flaky hostile mutants workflows gradescope prairielearn clean
@@ -33,19 +37,23 @@ help: ## Show this list
 	@echo 'make grade PART=3a                  the checks of one part: 2, 3a, 3b or x'
 	@echo 'make grade CHECK=3a.starts          one check'
 	@echo 'make grade TARGET=path/to/folder    another submission, such as solution'
+	@echo 'make grade VERBOSE=1                all that is known of every check'
+	@echo 'make grade DEEP=1                   every order of steps, without a bound'
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
 
-grade: $(USE) ## Grade TARGET (PART=…, CHECK=… for less; DEEP=1 explores, VERBOSE=1 prints all)
+grade: $(USE) ## Grade TARGET, as above
 	@$(BIN)/python -m grader grade $(TARGET) --output $(OUTPUT) $(ONLY) $(if $(DEEP),--deep) $(if $(VERBOSE),--verbose)
 
-watch: $(USE) ## Grade TARGET, and again at each save what that can have changed (PART=…)
+watch: $(USE) ## Grade TARGET, and again at each save (PART=…)
 	@$(BIN)/python -m grader watch $(TARGET) --output $(OUTPUT) $(if $(PART),--part $(PART))
 
-class: $(USE) ## Grade each folder in CLASS, then write REPORTS/grades.csv
-	@for folder in $(CLASS)/*/; do \
-	    name=$$(basename "$$folder"); echo "== $$name"; status=0; \
-	    $(BIN)/python -m grader grade "$$folder" --output "$(REPORTS)/class/$$name" || status=$$?; \
+class: $(USE) ## Grade all in CLASS (ISOLATION=bubblewrap), write grades.csv
+	$(call need,CLASS,the folder of the submissions: make class CLASS=path/to/submissions)
+	@[ -d "$(CLASS)" ] || { echo '$(CLASS): no such folder' >&2; exit 2; }
+	@for each in "$(CLASS)"/*; do \
+	    name=$$(basename "$$each"); echo "== $$name"; status=0; \
+	    $(BIN)/python -m grader grade "$$each" --output "$(REPORTS)/class/$$name" $(LEAST) || status=$$?; \
 	    [ $$status -lt 128 ] || exit $$status; done
 	@$(BIN)/python -m grader gradebook "$(REPORTS)/class" --output "$(REPORTS)/grades.csv"
 	@echo "$(REPORTS)/grades.csv"
@@ -53,26 +61,28 @@ class: $(USE) ## Grade each folder in CLASS, then write REPORTS/grades.csv
 judge: $(USE) ## Judge the last run of TARGET again, without running anything
 	@$(BIN)/python -m grader judge $(OUTPUT) $(if $(VERBOSE),--verbose)
 
-replay: $(USE) ## Run the schedule that broke CHECK again, a step at each Enter (PAUSE= runs on)
+replay: $(USE) ## Run again what broke CHECK, step by step (PAUSE= runs on)
+	$(call need,CHECK,the check that broke: make replay CHECK=3b.interleavings)
 	@$(BIN)/python -m grader replay $(OUTPUT) $(CHECK) $(if $(PAUSE),--pause)
 
-schedules: $(USE) ## Print the steps and the schedules of TARGET that a grade explores
+schedules: $(USE) ## Print the steps and orders of TARGET that a grade explores
 	@$(BIN)/python -m grader schedules $(TARGET)
 
-run: $(USE) ## Start PostgreSQL, the api-service and one worker of TARGET, with a live page
+run: $(USE) ## Start PostgreSQL and the services of TARGET, with a live page
 	@$(BIN)/python -m grader run $(TARGET)
 
 checks: $(USE) ## List every check with its points
 	@$(BIN)/python -m grader checks
 
 explain: $(USE) ## What CHECK does, why it matters, typical faults, what to read
+	$(call need,CHECK,a check: make explain CHECK=3a.starts (make checks lists them all))
 	@$(BIN)/python -m grader explain $(CHECK)
 
-checkpoints: $(DEV) ## Make labs/checkpoints.md anew from the declarations, and the faults it tells of from the zoo
+checkpoints: $(DEV) ## Make labs/checkpoints.md from the declarations and the zoo
 	@$(BIN)/python -m tests.zoo.typical
 	@$(BIN)/python -m grader checks --markdown >labs/checkpoints.md
 
-doctor: $(USE) ## Say whether a grade works on this machine, with what, and what to do if not
+doctor: $(USE) ## Say whether a grade works here, and what to do if not
 	@$(BIN)/python -m grader doctor
 
 starter: $(USE) ## Make starter/ anew from the marked blocks of solution/
@@ -90,7 +100,7 @@ check: $(DEV) workflows ## Style, types, import contracts, workflows and scripts
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/actionlint $(BUILD)/workflows/*.yml
 	$(BIN)/zizmor --offline --quiet --persona auditor $(BUILD)/workflows .github/actions
 
-workflows: ## Make the workflows for a course's repository in build/ (GRADER=owner/name REVISION=commit)
+workflows: ## Make a course's workflows (GRADER=owner/name REVISION=commit)
 	@mkdir -p $(BUILD)/workflows
 	@for file in labs/ci/github/*.yml; do \
 	    sed 's#GRADER/\(.*\)@REVISION#$(GRADER)/\1@$(REVISION)#' $$file >$(BUILD)/workflows/$${file##*/} || exit 1; done
@@ -108,7 +118,7 @@ gradescope: ## Make build/gradescope.zip, to be uploaded as an autograder
 	@cd $(BUILD)/gradescope && $(PYTHON) -m zipfile -c ../gradescope.zip setup.sh run_autograder grader
 	@echo $(BUILD)/gradescope.zip
 
-prairielearn: ## Make the image's folder and the question in build/prairielearn/ (IMAGE=…)
+prairielearn: ## Make image and question in build/prairielearn/ (IMAGE=…)
 	@rm -rf $(BUILD)/prairielearn
 	@mkdir -p $(BUILD)/prairielearn/image/grader $(BUILD)/prairielearn/question
 	@cp -p $(addprefix labs/ci/prairielearn/,Dockerfile run.sh unpack.py) $(BUILD)/prairielearn/image/
@@ -125,23 +135,23 @@ bench: $(DEV) ## Time whole grades, and the wire, and say where the seconds go
 	@$(BIN)/python -m tests.bench.bench_grade
 	@$(BIN)/python -m tests.bench.bench_wire
 
-bench-races: $(BENCH) ## Compare three ways of finding races (long; RUNS='1 2 1' for less)
+bench-races: $(BENCH) ## Compare three ways to find races (long; RUNS='1 2 1': less)
 	@$(BIN)/python -m tests.bench.bench_races $(if $(RUNS),--runs $(RUNS)) --output $(REPORTS)/races.md
 
-zoo: $(DEV) ## Grade the zoo, write the detection matrix (long; ENTRIES='a b', FRESH=1, WHOLE=1, LEVEL=…)
+zoo: $(DEV) ## Grade the zoo (long; ENTRIES=…, FRESH=1, WHOLE=1, LEVEL=…)
 	@$(BIN)/python -m tests.zoo.run $(ENTRIES) $(if $(CHECKS),--checks $(CHECKS)) $(if $(JOBS),--jobs $(JOBS)) \
 	    $(if $(FRESH),--fresh) $(if $(WHOLE),--whole) $(if $(LEVEL),--isolation $(LEVEL)) \
 	    $(if $(SERVICE_IMAGE),--image $(SERVICE_IMAGE)) --output $(REPORTS)/zoo
 
-flaky: $(DEV) ## Grade again and again on busy cores (long; RUNS=n, ENTRIES='a b', CHECKS='…')
+flaky: $(DEV) ## Grade again and again (long; RUNS=n, ENTRIES=…, CHECKS=…)
 	@$(BIN)/python -m tests.zoo.flaky $(if $(RUNS),--runs $(RUNS)) $(if $(ENTRIES),--entries $(ENTRIES)) \
 	    $(if $(CHECKS),--checks $(CHECKS)) --output $(REPORTS)/flaky
 
-hostile: $(DEV) ## Run the attacks at every level offered here, write the table (long; NAMES='a b', LEVELS=…)
+hostile: $(DEV) ## Run the attacks at every level here (long; NAMES=…, LEVELS=…)
 	@$(BIN)/python -m tests.zoo.run_hostile $(NAMES) $(if $(LEVELS),--levels $(LEVELS)) \
 	    $(if $(SERVICE_IMAGE),--image $(SERVICE_IMAGE)) --output $(REPORTS)/hostile
 
-mutants: $(MUTANTS) ## Make small faults in the grader itself; the tests must notice (long; SAMPLE=n)
+mutants: $(MUTANTS) ## Make faults in the grader, which tests must notice (SAMPLE=n)
 	@$(BIN)/python -m tests.mutants.run $(GROUPS) $(if $(SAMPLE),--sample $(SAMPLE)) --output $(REPORTS)/mutants
 
 clean: ## Remove what the targets above made (not your code)

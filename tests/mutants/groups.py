@@ -48,7 +48,16 @@ GROUPS = (
         "exploring",
         tuple(
             f"grader/explore/{name}.py"
-            for name in ("counterexample", "minimise", "point_rules", "rounds", "rules", "search", "visible")
+            for name in (
+                "counterexample",
+                "life",
+                "minimise",
+                "point_rules",
+                "rounds",
+                "rules",
+                "search",
+                "visible",
+            )
         ),
         ("tests/unit/test_explore_*.py",),
     ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import os
 import re
 import shlex
 import subprocess
@@ -154,8 +156,67 @@ def test_quick_targets_do_what_they_say(target: str, tmp_path: Path) -> None:
     )
     if target == "help":
         assert all(f"make {name}" in done.stdout for name in ("grade", "doctor", "explain", "gradescope"))
+        assert max(map(len, done.stdout.splitlines())) <= 80
     else:
         assert any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("class", "name the folder of the submissions: make class CLASS=path/to/submissions"),
+        ("explain", "name a check: make explain CHECK=3a.starts (make checks lists them all)"),
+        ("replay", "name the check that broke: make replay CHECK=3b.interleavings"),
+    ],
+)
+def test_a_target_without_what_it_cannot_do_without_says_what_to_name(target: str, said: str) -> None:
+    done = make(target)
+    assert (done.returncode, done.stdout, done.stderr.splitlines()[0]) == (2, "", said)
+
+
+def test_a_class_is_every_folder_and_archive_in_its_folder_and_nothing_is_passed_over(tmp_path: Path) -> None:
+    submissions, reports = tmp_path / "the class", tmp_path / "reports"
+    (submissions / "ada lovelace").mkdir(parents=True)
+    for name in ("ben.zip", "cyd.rar"):
+        (submissions / name).write_text("no archive")
+    done = make("class", f"CLASS={submissions}", f"REPORTS={reports}")
+    assert done.returncode == 0
+    with (reports / "grades.csv").open(newline="") as table:
+        rows = {row["folder"]: row for row in csv.DictReader(table)}
+    assert {name: row["outcome"] for name, row in rows.items()} == dict.fromkeys(
+        ("ada lovelace", "ben.zip", "cyd.rar"), "not graded"
+    )
+    assert "not an archive that can be read" in rows["ben.zip"]["remark"]
+    assert "not a folder" in rows["cyd.rar"]["remark"]
+
+
+def test_a_class_is_graded_with_the_least_isolation_that_was_asked_for() -> None:
+    planned = make("--dry-run", "class", "CLASS=path", "ISOLATION=bubblewrap").stdout
+    assert '"reports/class/$name" --require-isolation bubblewrap ||' in planned
+    assert "--require-isolation" not in make("--dry-run", "class", "CLASS=path").stdout
+
+
+def make(*words: str) -> subprocess.CompletedProcess[str]:
+    """A call of make in the project's folder, that installs nothing."""
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("CLASS", "CHECK", "ISOLATION")
+    }
+    return subprocess.run(
+        [
+            "make",
+            "--no-print-directory",
+            "--directory",
+            ROOT,
+            "--old-file=.venv/.installed-for-use",
+            f"BIN={Path(sys.executable).parent}",
+            *words,
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 def test_the_formats_that_the_docs_name_are_those_that_there_are() -> None:

