@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -198,8 +200,11 @@ def shut(folder: Path, mode: int) -> Iterator[None]:
     folder.chmod(mode)
     us = os.geteuid()
     if us == 0:
-        for each in folder.parents[:4]:
+        for each in folder.parents:
+            if each == Path(tempfile.gettempdir()):
+                break
             each.chmod(0o755)
+        codecs.lookup("utf-8-sig")  # Python itself may be where somebody else cannot read it
         os.seteuid(65534)
     try:
         yield
