@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Collection, Sequence
 from types import ModuleType
 
@@ -82,17 +83,33 @@ def all_checks() -> tuple[Check, ...]:
 def select(checks: Sequence[Check], *, only: Collection[str] = (), part: str | None = None) -> tuple[Check, ...]:
     """The checks that a call asks for, in the catalogue's order; all of them when it asks for none.
 
-    BadCall for an id or a part that does not exist.
+    BadCall for an id or a part that does not exist, and for a check that is not in the part.
     """
-    ids = [check.id for check in checks]
+    parts = {check.id: check.part for check in checks}
     for name in only:
-        if name not in ids:
-            close = difflib.get_close_matches(name, ids, 1)
-            meant = f"did you mean {close[0]}?" if close else "`grader checks` lists them all"
-            raise BadCall(f"there is no check {name!r}: {meant}")
+        if name not in parts:
+            raise BadCall(_no_check(name, list(parts)))
     if part is not None and part not in PARTS:
         raise BadCall(f"there is no part {part!r}: the parts are {', '.join(PARTS)}")
+    for name in only:
+        if part not in (None, parts[name]):
+            raise BadCall(
+                f"{name} is a check of part {parts[name]}, not of part {part}: "
+                "ask for the check or for the part, not for both"
+            )
     return tuple(c for c in checks if (not only or c.id in only) and part in (None, c.part))
+
+
+def _no_check(name: str, ids: Sequence[str]) -> str:
+    """What is said of a name that no check has, in the words in which the grader was called."""
+    by_make = "MAKELEVEL" in os.environ
+    catalogue = f"`{'make' if by_make else 'grader'} checks`"
+    part = name.lower()
+    if part in PARTS:
+        all_of_it = f"make grade PART={part}" if by_make else f"grader grade starter --part {part}"
+        return f"{name} is a part, not a check: `{all_of_it}` grades all of it, and {catalogue} lists its checks"
+    close = difflib.get_close_matches(part, ids, 1)
+    return f"there is no check {name!r}: {f'did you mean {close[0]}?' if close else f'{catalogue} lists them all'}"
 
 
 def scenarios_of(checks: Sequence[Check]) -> tuple[Scenario, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from grader.checkpoints.evidence import asked, short
@@ -14,6 +14,7 @@ from grader.checkpoints.replies import (
     plain_task,
     same_value,
     seen_of,
+    task_list,
     went_well,
 )
 from grader.declare import check
@@ -56,6 +57,8 @@ def creates(history: History) -> Judgement:
             return broken(
                 asked(post), expected="201, the task with its id, pending, one row alike", observed=problem
             )
+    if unlisted := _not_listed(history, posts):
+        return unlisted
     if not held.detail["held"]:
         need(None, "the commit of the third task was not seen to come")
     cut = history.moment("commit-cut")
@@ -64,6 +67,27 @@ def creates(history: History) -> Judgement:
     return _promised_in_vain(history, cut) or holds(
         "three tasks created, each found by the next GET, the last with a slow COMMIT; "
         "no 201 for a task whose COMMIT was cut off"
+    )
+
+
+def _not_listed(history: History, posts: Sequence[HttpExchange]) -> Judgement | None:
+    """That the very next list leaves out the first task; what else a list has to be is the business of another check."""
+    first, second, *_ = posts
+    lists = [e for e in history.exchanges("GET", "/tasks") if e.path == "/tasks" and e.at < second.at]
+    after = need(next((e for e in lists if e.at >= first.ended_at), None), "no list was asked for after a POST")
+    shown = task_list(json_of(after.body))
+    task = plain_task(first) or {}
+    if after.status != 200 or shown is None:
+        return None
+    if any(str(each.get("id")) == str(task.get("id")) or each.get("title") == task.get("title") for each in shown):
+        return None
+    return broken(
+        *[asked(e) for e in lists if e.at < first.at],
+        asked(first),
+        asked(after),
+        expected="a task that was created is in the very next list",
+        observed="the very next list does not show the new task",
+        hint="Ask the database for each list: a list that was kept does not know what came since.",
     )
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from grader.checkpoints.api import LAB
 from grader.checkpoints.evidence import asked, ended, list_of, moved, sent, status_words
 from grader.checkpoints.over_http import tasks_over_http
-from grader.checkpoints.replies import any_task, first, ids_of, never_answered, seen_of
+from grader.checkpoints.replies import any_task, first, ids_of, never_answered, same_value, seen_of
 from grader.declare import check
 from grader.history.events import HttpExchange, Moment, SignalSent
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.model import Evidence
+from grader.postgres.table import COLUMNS
 
 API = "api"
 
@@ -51,11 +55,28 @@ def updates_and_deletes(history: History) -> Judgement:
                 expected="204 or 200, then 404, whatever the status of the task",
                 observed=f"{seen_of(delete)}, then {seen_of(after_it)}",
             )
+        if problem := _listed_problem(history, gone, delete):
+            return problem
     for method in ("PUT", "DELETE"):
         answer = need(first(history, method, f"/tasks/{unknown.detail['task']}", unknown.at), "not asked")
         if answer.status != 404:
             return broken(asked(answer), expected="404 for an id that is not there", observed=seen_of(answer))
     return holds("what was asked for changed and nothing else; deleted; 404 for what is not there")
+
+
+def _listed_problem(history: History, gone: Moment, delete: HttpExchange) -> Judgement | None:
+    """That a list still shows a task that was deleted; a list that is none is judged elsewhere."""
+    path = f"/tasks?status={gone.detail.get('status')}"
+    listed = need(first(history, "GET", path, gone.at), "no list was asked for after a DELETE")
+    if listed.status != 200 or gone.detail["task"] not in (ids_of(listed) or ()):
+        return None
+    return broken(
+        asked(delete),
+        asked(listed),
+        expected="a task that was deleted is in no list",
+        observed=f"GET {path} still shows it",
+        hint="A row that is only marked as deleted has to be left out wherever tasks are read: also of lists.",
+    )
 
 
 def _change_problem(history: History, moment: Moment) -> Judgement | None:
@@ -67,16 +88,15 @@ def _change_problem(history: History, moment: Moment) -> Judgement | None:
     others: list[str] = []
     if own:
         before, after = own[0].row.before or {}, own[-1].row.after or {}
-        others = [k for k in before if k not in (*new, "updated_at") and before[k] != after.get(k)]
+        others = [k for k in _OF_NO_PUT if k in before and k not in new and before[k] != after.get(k)]
     left = [k for k in new if not own or own[-1].after(k) != new[k]]
-    told = any_task(put) or {}
     if put.status != 200:
         seen = seen_of(put)
     elif left:
         seen = f"{list_of(left)} not changed"
     elif others:
         seen = f"also changed: {list_of(others)}"
-    elif any(told.get(key) != new[key] for key in new):
+    elif not _is_told(put, own[-1].row.after or {}, new):
         seen = "the answer is not the task as it is now"
     else:
         return None
@@ -86,6 +106,22 @@ def _change_problem(history: History, moment: Moment) -> Judgement | None:
         expected=f"200 and the task; {' and '.join(new)} of a {moment.detail['status']} task change, nothing else",
         observed=seen,
     )
+
+
+_OF_NO_PUT = tuple(column for column in COLUMNS if column != "updated_at")
+"""What a PUT leaves alone, but for what it names; columns of the submission's own are the submission's."""
+
+_TOLD = ("id", "title", "status")
+"""What an answer with a task tells at the least; GET for one task is held to the same."""
+
+_TOLD_IF_AT_ALL = ("description", "type", "payload")
+
+
+def _is_told(put: HttpExchange, row: Mapping[str, Any], new: Iterable[str]) -> bool:
+    """Whether the answer is the task as this row has it, in whatever shape."""
+    told = any_task(put) or {}
+    keys = {*_TOLD, *new, *(key for key in _TOLD_IF_AT_ALL if key in told)}
+    return all(key in told and same_value(key, told[key], row.get(key)) for key in keys)
 
 
 def _undone_claim(history: History) -> Judgement | None:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 
 from grader.checkpoints.evidence import ended, life, list_of, said, sent
 from grader.checkpoints.polling import cut_short, does_the_work, idle_quarter
-from grader.checkpoints.shutdown import ended_early, finishes, second_signal, sigterm_mid_task, sigterms
+from grader.checkpoints.shutdown import (
+    LONGEST_SECOND_AFTER,
+    SECOND_AFTER,
+    ended_early,
+    finishes,
+    second_signal,
+    sigterm_mid_task,
+    sigterms,
+)
 from grader.checkpoints.starting import LAB, A
+from grader.checkpoints.stop_waiting import sigterm_while_waiting
 from grader.checkpoints.worker import processes
 from grader.declare import check, scenario
-from grader.history.events import ChildrenLeft
+from grader.history.events import ChildrenLeft, SignalSent
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.lab import Lab
@@ -18,11 +28,13 @@ from grader.lab import Lab
 
 @scenario(timeout=10, seconds=2)
 def sigint_mid_task(lab: Lab) -> None:
-    """Two tasks wait; the worker gets SIGINT while it works on one of them."""
-    worker = lab.start_worker(poll=0.2, duration=0.6)
+    """Two tasks wait; the worker gets SIGINT while it works on one of them, and SIGINT again while it finishes."""
+    worker = lab.start_worker(poll=0.2, duration=1.0)
     tasks = lab.insert_tasks(2)
     lab.wait_for_any({task.id: worker.works_on(task) for task in tasks})
     lab.settle()
+    worker.signal(signal.SIGINT)
+    lab.watch(min(SECOND_AFTER * lab.patience, LONGEST_SECOND_AFTER))
     lab.stop(worker, signal.SIGINT)
 
 
@@ -36,7 +48,7 @@ def sigint_mid_task(lab: Lab) -> None:
     read=f"{LAB}#two-kinds-of-signal",
 )
 def treats_sigint_alike(history: History, usual: History) -> Judgement:
-    """SIGINT does the same as SIGTERM, without a traceback.
+    """SIGINT does the same as SIGTERM, without a traceback, also when it comes twice.
 
     Ctrl-C is how a person stops a worker. Python turns it into an exception at any line at all, between claim and
     completion too.
@@ -44,6 +56,11 @@ def treats_sigint_alike(history: History, usual: History) -> Judgement:
     signal_ = need(history.signal("SIGINT"), "the worker never had a task in hand")
     traces = [n for n in history.log(A) if n.at >= signal_.at and "Traceback (most recent call last)" in n.text]
     result = finishes(history, signal_, usual)
+    second = next((s for s in history.of(SignalSent) if s.signal == "SIGINT" and s.at > signal_.at), None)
+    if result.expected is not None and second is not None and history.in_hand(A, second.at):
+        again = finishes(history, second, usual)
+        if again.expected is not None:  # the first one had left the task in hand
+            result = replace(again, hint=_PRESSED_TWICE)
     if traces and result.expected is None:
         return broken(
             sent(signal_),
@@ -54,17 +71,23 @@ def treats_sigint_alike(history: History, usual: History) -> Judgement:
     return result
 
 
+_PRESSED_TWICE = (
+    "The first Ctrl-C was heard, and the second one ended the work in hand. People press it twice: let your handler stay "
+    "what it is, so that a second signal changes nothing while a task is in hand."
+)
+
+
 @check(
     "3a.clean-exit",
     points=2,
-    on=(sigterm_mid_task, second_signal, idle_quarter),
+    on=(sigterm_mid_task, second_signal, idle_quarter, sigterm_while_waiting),
     after=processes,
     explained_by=does_the_work,
     hint="Close the connections before you exit, start no process that outlives you, and let a second signal "
     "change nothing while a task is in hand.",
     read=f"{LAB}#a-clean-exit",
 )
-def exits_cleanly(history: History, twice: History, usual: History) -> Judgement:
+def exits_cleanly(history: History, twice: History, usual: History, waiting: History) -> Judgement:
     """Connections end with a Terminate message, no child process is left, a second signal loses no task.
 
     What a worker leaves behind outlives it: connections count against the server's limit until it notices, child
@@ -75,21 +98,15 @@ def exits_cleanly(history: History, twice: History, usual: History) -> Judgement
     if exit_ is None:
         need(history.gave_up, "the scenario came to no end")
         return broken(sent(signal_), expected="an exit after SIGTERM", observed="still running")
-    children = [c for h in (history, twice) for c in h.of(ChildrenLeft) if c.service == A]
+    children = [c for h in (history, twice, waiting) for c in h.of(ChildrenLeft) if c.service == A]
     if children:
         return broken(
             expected="no process left behind",
             observed=f"still alive: {list_of(children[0].commands)}",
             hint="If the command is a shell script, let it exec the worker.",
         )
-    torn = [c for c in history.connections if c.service == A and c.ready and c.closed_by != "terminate"]
-    if torn:
-        return broken(
-            ended(exit_),
-            expected="every connection closed with a Terminate message",
-            observed=f"{len(torn)} connection{'s' * (len(torn) > 1)} just dropped",
-            hint="Call close() on the connection (or leave its with block) before the process ends.",
-        )
+    if problem := _dropped_connections(history) or _dropped_after_a_wait(waiting):
+        return problem
     signals = sigterms(twice)
     exit_again = twice.exited(A)
     stories = [s for s in twice.stories.values() if s.claims]
@@ -112,3 +129,27 @@ def exits_cleanly(history: History, twice: History, usual: History) -> Judgement
             return problem
     second = "a second SIGTERM lost nothing" if len(signals) > 1 else "gone before a second SIGTERM"
     return holds(f"Terminate on every connection, no child left, {second}", ended(exit_))
+
+
+def _dropped_after_a_wait(history: History) -> Judgement | None:
+    """Connections that a worker which was stopped between two polls did not close."""
+    need(history.signal("SIGTERM", A), "the worker never came to wait")
+    exit_ = history.exited(A)
+    if exit_ is None or exit_.status != 0:
+        return None  # how it ends is another check's business
+    return _dropped_connections(history, when=", also after a wait between polls")
+
+
+def _dropped_connections(history: History, when: str = "") -> Judgement | None:
+    """Connections that ended without a Terminate message; ``when`` completes what was expected."""
+    torn = [c for c in history.connections if c.service == A and c.ready and c.closed_by != "terminate"]
+    if not torn:
+        return None
+    signal_, exit_ = history.signal("SIGTERM", A), history.exited(A)
+    return broken(
+        *([sent(signal_)] if when and signal_ else []),
+        *([ended(exit_)] if exit_ else []),
+        expected=f"every connection closed with a Terminate message{when}",
+        observed=f"{len(torn)} connection{'s' * (len(torn) > 1)} just dropped",
+        hint="Call close() on the connection (or leave its with block) before the process ends.",
+    )

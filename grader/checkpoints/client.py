@@ -88,7 +88,7 @@ def _burst(lab: Lab, api: Api) -> None:
     titles = [lab.new_title() for _ in range(BURST)]
     lab.note("burst", titles=titles)
     # None is stored before all are under way: whatever the requests share, they share it now.
-    with api.relay.hold(lambda step: may_write(step.sql)) as hold, ThreadPoolExecutor(BURST) as clients:
+    with ThreadPoolExecutor(BURST) as clients, api.relay.hold(lambda step: may_write(step.sql)) as hold:
         posts = [clients.submit(api.request, "POST", "/tasks", body={"title": title}) for title in titles]
         lab.comes(Condition("ten requests at work", lambda _b, _n: len(hold.held) == BURST), timeout=0.3)
         hold.release()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
-from itertools import combinations, takewhile
+from itertools import combinations
 
 from grader.checkpoints.evidence import list_of
-from grader.declare import LABS, check, scenario
+from grader.declare import PROJECT, check, scenario
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.lab import Lab
@@ -32,9 +32,45 @@ PARTS: dict[str, str] = {
 STATES: dict[str, str] = {state: rf"\b{state}\b" for state in ("pending", "processing", "completed")}
 
 
+_FENCE = re.compile(r"(?P<inside>[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*)(?P<mark>`{3,}(?=[^`]*$)|~{3,})")
+"""What begins a block of code, perhaps in an item of a list: https://spec.commonmark.org/0.31.2/#fenced-code-blocks"""
+
+
+def _lines(text: str) -> Iterator[tuple[str, bool]]:
+    """The lines of Markdown that a reader sees, without comments; with each, whether it belongs to a block of code."""
+    fence, is_comment = None, False
+    for line in text.splitlines():
+        if fence is not None and fence["inside"] and line[:1].strip() and not _ends(line, fence["mark"]):
+            fence = None  # an item of a list is over, and with it whatever was open in it
+        if fence is not None:
+            yield line, True
+            fence = None if _ends(line, fence["mark"]) else fence
+        elif not is_comment and (fence := _FENCE.match(line)):
+            yield line, True
+        else:
+            left, is_comment = _without_comments(line, is_comment)
+            if left.strip() or left == line:
+                yield left, False
+
+
+def _ends(line: str, mark: str) -> bool:
+    """Whether the line ends a block of code that began with this mark."""
+    return set(line.strip()) == {mark[0]} and len(line.strip()) >= len(mark)
+
+
+def _without_comments(line: str, is_comment: bool) -> tuple[str, bool]:
+    """What is left of a line, and whether a comment goes on behind it."""
+    left = ""
+    while line:
+        before, found, line = line.partition("-->" if is_comment else "<!--")
+        left += "" if is_comment else before
+        is_comment = is_comment != bool(found)
+    return left, is_comment
+
+
 def shown(text: str) -> str:
     """What a reader sees of Markdown: no comments."""
-    return re.sub(r"<!--.*?(-->|\Z)", "", text, flags=re.DOTALL)
+    return "\n".join(line for line, _ in _lines(text))
 
 
 def in_order(text: str, patterns: dict[str, str]) -> list[str]:
@@ -86,21 +122,27 @@ _ALIKE = 0.8
 
 
 def answers(text: str) -> dict[str, str]:
-    """Question to answer: the text below each ``## 3a.1`` heading, without comments."""
-    found: dict[str, str] = {}
-    lines = shown(text).splitlines()
-    for number, line in enumerate(lines):
-        heading = re.match(r"##\s+(3[ab]\.[1-5])\b", line)
-        if heading:
-            body = takewhile(lambda following: not re.match(r"##?\s", following), lines[number + 1 :])
-            found[heading[1]] = "\n".join(body).strip()
-    return found
+    """Question to answer: the text below each ``## 3a.1`` heading, without comments.
+
+    A line of a block of code is no heading, whatever it looks like.
+    """
+    found: dict[str, list[str]] = {}
+    answer: list[str] | None = None
+    for line, is_code in _lines(text):
+        if not is_code and re.match(r"##?\s", line):
+            heading = re.match(r"##\s+(3[ab]\.[1-5])\b", line)
+            answer = None if heading is None else found.setdefault(heading[1], [])
+            if answer is not None:
+                answer.clear()
+        elif answer is not None:
+            answer.append(line)
+    return {question: "\n".join(lines).strip() for question, lines in found.items()}
 
 
 @cache
 def asked_in_the_lab() -> Mapping[str, str]:
     """Question to its text, as the lab asks it."""
-    text = (LABS / LAB).read_text(encoding="utf-8")
+    text = (PROJECT / LAB).read_text(encoding="utf-8")
     items = re.findall(r"^- \*\*(3[ab]\.[1-5])\*\*(.*(?:\n  .*)*)", text, re.MULTILINE)
     return {number: question.strip() for number, question in items}
 

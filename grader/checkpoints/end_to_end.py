@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from grader.checkpoints.client import BURST, DURATION, client_to_client
 from grader.checkpoints.evidence import asked, ended, life, list_of, moved, said, short
+from grader.checkpoints.failing import failing_work
 from grader.checkpoints.polling import does_the_work
 from grader.checkpoints.recovery import killed_mid_task
 from grader.checkpoints.replies import any_task, json_of, never_answered, seen_of, went_well
@@ -21,14 +23,14 @@ from grader.judgement import Judgement, broken, holds, need
 @check(
     "3b.end-to-end",
     points=4,
-    on=(client_to_client, killed_mid_task),
+    on=(client_to_client, killed_mid_task, failing_work),
     after=processes,
     explained_by=does_the_work,
-    hint="UPDATE only the columns that you own: status, assigned_worker, updated_at.",
+    hint="UPDATE only the columns that you own: status, assigned_worker, updated_at, and those that you have added.",
     read=f"{LAB}#end-to-end",
 )
-def works_end_to_end(history: History, killed: History) -> Judgement:
-    """A posted task is seen to complete, updated_at moved, title and created_at untouched; deleting one harms no other.
+def works_end_to_end(history: History, killed: History, failing: History) -> Judgement:
+    """A posted task is seen to complete, updated_at moved, all else in it untouched; deleting one harms no other.
 
     This is what a client of the whole system sees, and all that it sees.
     """
@@ -69,52 +71,62 @@ def works_end_to_end(history: History, killed: History) -> Judgement:
     wanted = {"title": posted.detail["title"], "description": "as it was posted"}
     if other := _other_than(wanted, story):
         return broken(*life(story), expected="title and description as posted", observed=other)
-    if stale := _without_a_time(history, story):
-        return broken(
-            *life(story),
-            expected="updated_at moves with every change of the status",
-            observed=f"task {story.task} became {stale}, and updated_at stayed what it was",
-            hint="Set updated_at = now() in every UPDATE: it tells clients what is new, and recovery what is old.",
-        )
-    if problem := _created_anew(history) or _created_anew(killed):
-        return problem
+    for each in (history, killed, failing):
+        # What a client changes at work is looked at for itself.
+        columns = _NOT_THE_WORKERS if each is history else (*_NOT_THE_WORKERS, "title", "description")
+        if problem := _without_a_time(each) or _written_over(each, columns):
+            return problem
     kept = _keeps_the_change(history)
     return kept if kept.expected is not None else _bears_a_deletion(history) or kept
 
 
-def _without_a_time(history: History, story: Story) -> str | None:
-    """The first status that others saw the worker give a task, with the time of the one before; None: there is none."""
-    shown: dict[str, Change] = {}
-    for change in story.changes:
-        shown[change.row.transaction] = change  # the last of a transaction is what others see
-    before: Change | None = None
-    for change in shown.values():
-        if (
-            before is not None
-            and change.service in history.workers()
-            and change.after("status") != before.after("status")
-            and change.after("updated_at") == before.after("updated_at")
-        ):
-            return str(change.after("status"))
-        before = change
-    return None
-
-
-def _created_anew(history: History) -> Judgement | None:
-    """A task that a worker gave another time of its creation."""
+def _without_a_time(history: History) -> Judgement | None:
+    """A task that others saw a worker give another status, with the time of the one before."""
     for story in history.stories.values():
+        shown: dict[str, Change] = {}
         for change in story.changes:
+            shown[change.row.transaction] = change  # the last of a transaction is what others see
+        for before, change in pairwise(shown.values()):
             if (
                 change.service in history.workers()
-                and None not in (change.row.before, change.row.after)
-                and change.before("created_at") != change.after("created_at")
+                and None not in (before.row.after, change.row.after)
+                and change.after("status") != before.after("status")
+                and change.after("updated_at") == before.after("updated_at")
             ):
                 return broken(
                     *life(story),
-                    expected="created_at stays what it was",
-                    observed=f"task {story.task} got another one as it became {change.after('status')}",
-                    hint="created_at is a task's place in the queue: one that is recovered has waited longest.",
+                    expected="updated_at moves with every change of the status",
+                    observed=f"task {story.task} became {change.after('status')}, and updated_at stayed what it was",
+                    hint="Set updated_at = now() in every UPDATE: it tells clients what is new, and recovery what is "
+                    "old.",
                 )
+    return None
+
+
+_THE_CLIENTS = "What a task is, its client says. What became of it belongs into columns of your own."
+
+_NOT_THE_WORKERS = {
+    "created_at": "created_at is a task's place in the queue: one that is recovered, or tried again, has waited longest.",
+    "type": _THE_CLIENTS,
+    "payload": _THE_CLIENTS,
+}
+"""Columns that no worker writes, with what a hint says of them."""
+
+
+def _written_over(history: History, columns: Iterable[str]) -> Judgement | None:
+    """A task in which a worker wrote what is not its own."""
+    for story in history.stories.values():
+        for change in story.changes:
+            if change.service not in history.workers() or None in (change.row.before, change.row.after):
+                continue
+            for column in columns:
+                if change.before(column) != change.after(column):
+                    return broken(
+                        *life(story),
+                        expected=f"{column} stays what it was",
+                        observed=f"task {story.task} got another one as it became {change.after('status')}",
+                        hint=_NOT_THE_WORKERS.get(column, _THE_CLIENTS),
+                    )
     return None
 
 

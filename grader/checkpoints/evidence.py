@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from grader.history.events import HttpExchange, LogLine, ServiceExited, SignalSent
 from grader.history.steps import Step
 from grader.history.tasks import Change, Story
-from grader.history.words import change_words, short
+from grader.history.words import change_words, short, status_words
 from grader.model import Evidence
 
 __all__ = ["asked", "ended", "life", "list_of", "moved", "ran", "said", "sent", "short", "status_words"]
@@ -26,11 +26,6 @@ def sent(signal: SignalSent) -> Evidence:
 def ended(exit_: ServiceExited) -> Evidence:
     """The end of a process."""
     return Evidence(exit_.at, f"exited, {status_words(exit_.status)}", exit_.service)
-
-
-def status_words(status: int) -> str:
-    """An exit status for people: ``status 0``, or the signal that ended it."""
-    return f"status {status}" if status >= 0 else f"ended by signal {-status}"
 
 
 def moved(change: Change) -> Evidence:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterable
+
 from grader.checkpoints.evidence import ended, life, list_of, said
 from grader.checkpoints.starting import LAB, A
 from grader.checkpoints.worker import processes
 from grader.declare import check, scenario
+from grader.history.events import Event, RowChanged, ServiceExited
 from grader.history.tasks import Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
-from grader.lab import Lab
+from grader.lab import Condition, Lab, Task, Worker, any_of
 
 SHORT_WORK, LONGER_WORK = 0.1, 0.5
 """WORKER_TASK_DURATION of work that fails, in seconds: what it takes more the second time tells how often it is tried."""
@@ -21,26 +25,80 @@ def failing_work(lab: Lab) -> None:
     worker = lab.start_worker(poll=0.2, duration=SHORT_WORK, stuck=SOON)
     [bad] = lab.insert_tasks(1, fail=True)
     good = [*lab.insert_tasks(1), *lab.insert_tasks(1, fail=False)]
+    failed = lab.has_status(bad, status="failed")
     lab.note("failing", task=bad.id)
-    lab.wait_until(lab.has_status(*good))
-    lab.wait_until(lab.has_status(bad, status="failed"))
+    without_rests(lab, lab.has_status(*good), bad)
+    lab.wait_until(lab.has_status(*good), timeout=0)
+    without_rests(lab, failed, bad)
+    lab.wait_until(failed, timeout=0)
     for _ in range(MOST_ATTEMPTS + 1):
         tries = len(lab.history().story(bad.id).claims)
         lab.database.age([bad.id, *(task.id for task in good)], MUCH_LATER)
         lab.note("aged", seconds=MUCH_LATER)
         lab.wait_until(worker.has_looked(2))
-        lab.wait_until(lab.has_status(bad, status="failed"))
+        without_rests(lab, failed, bad)
+        lab.wait_until(failed, timeout=0)
         if len(lab.history().story(bad.id).claims) == tries:
             break  # failed for good; work that may be tried again is, until nothing is left to try
 
 
 @scenario(timeout=12, seconds=2)
 def failing_longer_work(lab: Lab) -> None:
-    """The work of a task fails, and takes longer to do so."""
-    lab.start_worker(poll=0.2, duration=LONGER_WORK)
+    """The work of a task fails, and takes longer to do so. If it is tried a third time, by another worker from then on."""
+    first = lab.start_worker(poll=0.2, duration=LONGER_WORK, stuck=SOON)
     [bad] = lab.insert_tasks(1, fail=True)
+    failed = lab.has_status(bad, status="failed")
     lab.note("failing", task=bad.id)
-    lab.wait_until(lab.has_status(bad, status="failed"))
+    third = Condition("a third attempt", lambda _b, _n: _claims(lab.recorder.events(), bad) > 2)
+    if without_rests(lab, any_of((failed, third)), bad) and lab.status_of(bad) != "failed":
+        _hand_over(lab, first, bad)
+        without_rests(lab, failed, bad)
+    lab.wait_until(failed, timeout=0)
+
+
+REST, RESTS = 0.4, 30
+"""Seconds after which a task that waits for its next attempt is made older, and how often: as long as a wait may be."""
+
+OLDER = 60.0
+"""Seconds by which such a task is made older at a time: less than any timeout of these scenarios."""
+
+
+def without_rests(lab: Lab, over: Condition, task: Task) -> bool:
+    """Wait for something that may take several attempts at a task; whether it came.
+
+    There may be pauses between the attempts. If the row tells when such a pause ends, it need not be waited for.
+    """
+    for _ in range(RESTS):
+        if lab.comes(over, timeout=REST):
+            return True
+        # A row that somebody has a lock on is not at rest, whatever others see of it.
+        if lab.status_of(task) == "pending" and lab.database.lockable([task.id]):
+            lab.database.age([task.id], OLDER)
+    return False
+
+
+def _claims(events: Iterable[Event], task: Task) -> int:
+    """How often a task was claimed up to now."""
+    return sum(
+        isinstance(event, RowChanged)
+        and event.task == task.id
+        and not event.by_grader
+        and (event.before or {}).get("status") != "processing"
+        and (event.after or {}).get("status") == "processing"
+        for event in events
+    )
+
+
+def _hand_over(lab: Lab, first: Worker, task: Task) -> None:
+    """End a worker, which may finish what it is at, and let another one try the task from then on."""
+    lab.settle()
+    first.signal(signal.SIGTERM)
+    if not lab.comes(lab.has_exited(first), timeout=5):  # how it stops is judged elsewhere
+        first.kill()
+    lab.note("handed-over", task=task.id)
+    if lab.status_of(task) == "processing":
+        lab.database.age([task.id], MUCH_LATER)
+    lab.start_worker("worker-B", poll=0.2, duration=LONGER_WORK, stuck=SOON, ready=False)
 
 
 SOON, MUCH_LATER = 600.0, 3600.0
@@ -74,7 +132,7 @@ def survives_failed_work(history: History, longer: History) -> Judgement:
     exit_ = history.exited(A)
     behind = [history.story(task) for task in history.inserted if task != story.task]
     left = [s.task for s in behind if s.status != "completed"]
-    attempts = max(len(story.claims), len(story.failures))
+    attempts = _attempts(history, story)
     if problem := _done_again(history):
         return problem
     if exit_ is not None:
@@ -94,7 +152,7 @@ def survives_failed_work(history: History, longer: History) -> Judgement:
         )
     if left:
         return broken(*life(story), expected="the tasks behind it complete", observed=f"left: {list_of(left)}")
-    if problem := _tried_in_a_row(story, longer):
+    if problem := _by_two_workers(longer) or _tried_in_a_row(story, longer):
         return problem
     return holds(f"failed after {attempts} attempt{'s' * (attempts > 1)}, then the others", *life(story))
 
@@ -131,6 +189,36 @@ def _done_again(history: History) -> Judgement | None:
     )
 
 
+def _attempts(history: History, story: Story) -> int:
+    """How often the work was tried, but for attempts that were cut short with their worker."""
+    exits = [exit_ for service in history.workers() if (exit_ := history.exited(service)) is not None]
+    cut = sum(story.task in history.in_hand(e.service, e.at) for e in exits)
+    if not cut:
+        return max(len(story.claims), len(story.failures))
+    # Who gives back what a worker that is gone has left does not end an attempt of its own.
+    own = [c for c in story.failures if story.task in history.in_hand(str(c.service), c.at - _JUST_BEFORE)]
+    return max(len(story.claims) - cut, len(own))
+
+
+_JUST_BEFORE = 1e-6
+"""Seconds."""
+
+
+def _by_two_workers(longer: History) -> Judgement | None:
+    """What is wrong with attempts that one worker begins and another one goes on with."""
+    moment = need(longer.moment("failing"), "the tasks were not inserted")
+    story = longer.story(moment.detail["task"])
+    attempts = _attempts(longer, story)
+    if longer.moment("handed-over") is None or attempts <= MOST_ATTEMPTS:
+        return None
+    return broken(
+        *life(story, limit=24),
+        expected="failed, after five attempts at most, whoever makes them",
+        observed=f"{story.status} after {attempts} attempts by two workers, one after the other",
+        hint="Count the attempts in the table: what a worker remembers is gone when it ends, and no other one knows it.",
+    )
+
+
 def _tried_in_a_row(short: Story, longer: History) -> Judgement | None:
     """Attempts that the table does not show: each takes so much more time as the work does. Pauses take the same."""
     moment = need(longer.moment("failing"), "the tasks were not inserted")
@@ -138,19 +226,20 @@ def _tried_in_a_row(short: Story, longer: History) -> Judgement | None:
     if story.status != "failed":
         return broken(*life(story), expected="failed, after five attempts at most", observed=f"{story.status}")
     stalls = longer.stalled_between(story.changes[0].at, story.changes[-1].at)
-    more = _time_in_hand(story) - _time_in_hand(short) - stalls
+    more = _time_in_hand(story, longer) - _time_in_hand(short) - stalls
     attempts = more / (LONGER_WORK - SHORT_WORK)
     if attempts <= MOST_ATTEMPTS + CLEARLY_MORE:
         return None
     return broken(
         *life(story),
         expected="failed, after five attempts at most",
-        observed=f"work of {LONGER_WORK:g} s took {_time_in_hand(story):.1f} s to fail, work of {SHORT_WORK:g} s "
+        observed=f"work of {LONGER_WORK:g} s took {_time_in_hand(story, longer):.1f} s to fail, work of {SHORT_WORK:g} s "
         f"{_time_in_hand(short):.1f} s: it was tried about {attempts:.0f} times in a row",
     )
 
 
-def _time_in_hand(story: Story) -> float:
-    """The seconds between each claim and the end of its attempt, in all."""
-    ends = [c.at for c in story.failures]
+def _time_in_hand(story: Story, history: History | None = None) -> float:
+    """The seconds between each claim and the end of its attempt, or of its worker, in all."""
+    exits = [] if history is None else history.of(ServiceExited)
+    ends = [*(c.at for c in story.failures), *(exit_.at for exit_ in exits)]
     return sum(min((end for end in ends if end > claim.at), default=claim.at) - claim.at for claim in story.claims)

@@ -58,11 +58,29 @@ def sleeper(lab: Lab) -> None:
         if hold.is_holding:
             _sleep_through(lab, asleep, other, second, hold)
     [bad] = lab.insert_tasks(1, fail=True)
-    asleep, other = _taken_by(lab, workers, bad)
+    failed = lab.has_status(bad, status="failed")
+    lab.comes(any_of((failed, *(worker.works_on(bad) for worker in workers))), timeout=LONGEST_CHANCE)
     lab.settle()
-    _sleep_through(lab, asleep, other, bad, fails=True)
+    holders = [worker for worker in workers if lab.comes(worker.works_on(bad), timeout=0)]
+    if fails_at_once(lab.history().story(bad.id)):
+        lab.note("fails-at-once", task=bad.id)
+    else:
+        lab.give_up_unless(bool(holders), "a worker to work on the task whose work fails")
+        [asleep], [other] = holders[:1], [worker for worker in workers if worker is not holders[0]]
+        _sleep_through(lab, asleep, other, bad, fails=True)
     lab.watch(0.3)
     lab.note("slept-enough")
+
+
+def fails_at_once(story: Story) -> bool:
+    """Whether an attempt at a task has failed before half of its work can have been done: nobody can stop it at that."""
+    if not story.claims:
+        return story.status == "failed"  # both in one statement
+    claims = [claim.at for claim in story.claims]
+    return any(
+        failure.at - max((at for at in claims if at <= failure.at), default=failure.at) < SLEEP_WORK / 2
+        for failure in story.failures
+    )
 
 
 def _taken_by(lab: Lab, workers: list[Worker], task: Task) -> tuple[Worker, Worker]:
@@ -122,7 +140,8 @@ def _has_had_its_chance(lab: Lab, worker: Worker) -> Condition:
     on=sleeper,
     after=processes,
     explained_by=(does_the_work, shares_the_work, recovers_what_a_killed_worker_left),
-    hint="Complete with WHERE id = … AND status = 'processing' AND assigned_worker = me, and look at the row count.",
+    hint="Record each end with a WHERE that says whose the task must still be: its id, its status, and what is new with "
+    "every claim, such as a counter of attempts (a name can claim the same task twice). Then look at the row count.",
     read=f"{LAB}#fencing",
 )
 def sleeper_changes_nothing(history: History) -> Judgement:
@@ -137,7 +156,9 @@ def sleeper_changes_nothing(history: History) -> Judgement:
         return results[0]
     need(history.moment("slept-enough"), "the scenario came to no end")
     was_taken = any(woken.detail["taken_over"] for woken in history.moments("woken"))
-    if was_taken and len(results) < SLEEPS:
+    # Work that fails before it begins is never in hand: there is no sleep in its middle.
+    sleeps = SLEEPS - (history.moment("fails-at-once") is not None)
+    if was_taken and len(results) < sleeps:
         need(None, "the statement that would complete the second task was not seen to come")
     return holds(
         "; ".join(

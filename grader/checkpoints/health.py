@@ -26,18 +26,21 @@ def database_gone_for_the_api(lab: Lab) -> None:
     [task] = lab.insert_tasks(1)
     limit = (HEALTH_LIMIT + 2) * lab.patience
     _health(lab, api, "up", limit)
-    with ThreadPoolExecutor(2) as others, lab.database.hold_table("ACCESS EXCLUSIVE"):
-        lab.note("table-locked")
-        for _ in range(2):
-            others.submit(api.request, "GET", "/tasks", timeout=30)
-        lab.watch(0.2)
-        _health(lab, api, "busy", limit)
+    with ThreadPoolExecutor(2) as others:
+        with lab.database.hold_table("ACCESS EXCLUSIVE"):
+            lab.note("table-locked")
+            lists = [others.submit(api.request, "GET", "/tasks", timeout=30) for _ in range(2)]
+            lab.watch(0.2)
+            _health(lab, api, "busy", limit)
+        for each in lists:
+            each.result()
     with lab.outage(api):
         _health(lab, api, "gone", limit)
         lab.note("asks-without-database", task=task.id)
         with ThreadPoolExecutor(2) as clients:
-            for path in ("/tasks", f"/tasks/{task.id}"):
-                clients.submit(api.request, "GET", path, timeout=limit)
+            paths = ("/tasks", f"/tasks/{task.id}")
+            for each in [clients.submit(api.request, "GET", path, timeout=limit) for path in paths]:
+                each.result()
         lab.note("asked-without-database")
     lab.comes(_healthy(api), timeout=5)
     _health(lab, api, "back", limit)
@@ -71,7 +74,7 @@ def _lists(api: Api) -> bool:
     read=f"{LAB}#the-api-service-you-bring",
 )
 def health_tells_the_truth(history: History) -> Judgement:
-    """/health answers 200 or 503 as the database does, within two seconds; when that is back, GET /tasks works too.
+    """/health answers within two seconds: 200 if the database answers, else 503; when it is back, GET /tasks works again.
 
     Whatever watches over a service asks /health and sends clients elsewhere when it says no. A /health that says
     yes without a database, or hangs, is believed all the same.

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from math import isclose
 
+from grader.history.events import LogLine, SignalSent
+from grader.history.tasks import Story
 from grader.history.timeline import History
 
 _WITH_DIGITS = re.compile(r"[\w.:,+-]*\d[\w.:,+-]*")
@@ -63,19 +66,109 @@ def speaks_of_shutdown(text: str) -> bool:
     return any(word in plain for word in _SHUTDOWN) or ("finish" in plain and "task" not in plain)
 
 
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+_NUMBER = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
+_AMOUNT = re.compile(
+    rf"(?<![\w.])(?<!\w-)(?:pt)?({_NUMBER}(?:[^\W\d_]+\d+(?:\.\d+)?)*[^\W\d_]*)(?!\w|\.\d)", re.IGNORECASE
+)
+"""A number that is no part of another word, and what is written at it: ``0.4``, ``400ms``, ``1m30s``, ``PT0.4S``."""
+
+_PART = re.compile(rf"({_NUMBER})([^\W\d_]*)", re.IGNORECASE)
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d[T ]?")
+_CLOCK = re.compile(r"(?<![\d:])(\d+):(\d\d):(\d\d(?:[.,]\d+)?)")
+
+
 def is_start_line(history: History, service: str, text: str) -> bool:
-    """Whether a line names the poll interval that the service was started with."""
+    """Whether a line names the poll interval that the service was started with, in whatever unit."""
     started = history.started(service)
-    return started is not None and started.settings["WORKER_POLL_INTERVAL"].removesuffix("s") in text
+    if started is None:
+        return False
+    for name in _own_name(history, service):
+        text = text.replace(name, " ")
+    wanted = _seconds(started.settings["WORKER_POLL_INTERVAL"])
+    text = _DATE.sub(" ", text)
+    clocks = [int(h) * 3600 + int(m) * 60 + float(s.replace(",", ".")) for h, m, s in _CLOCK.findall(text)]
+    if any(isclose(clock, wanted) for clock in clocks):  # 0:00:00.400000
+        return True
+    rest = _CLOCK.sub(" ", text)
+    # Between two digits a comma may stand for the point, or between two numbers.
+    return any(_names_duration(re.sub(r"(?<=\d),(?=\d)", comma, rest), wanted) for comma in (".", " "))
+
+
+def _names_duration(text: str, wanted: float) -> bool:
+    """Whether an amount in the text is so many seconds; one without a unit may be of s, ms, µs or ns."""
+    for amount in _AMOUNT.findall(text):
+        number, unit = _PART.findall(amount)[0]
+        if unit.lower() in _UNITS:
+            values = [_seconds(amount)]
+        else:
+            values = [float(number) * _UNITS[each] for each in ("s", "ms", "us", "ns")]
+        if any(isclose(value, wanted, rel_tol=1e-6) for value in values):
+            return True
+    return False
+
+
+def _seconds(amount: str) -> float:
+    """A duration in seconds, or as Go writes it; what it is called by a unit that is not known counts as seconds."""
+    return sum(float(number) * _UNITS.get(unit.lower(), 1.0) for number, unit in _PART.findall(amount))
 
 
 def own_lines(history: History, other: History, service: str, until: float) -> list[str]:
     """The lines that a service wrote until a moment of one history, and whose like it did not write in the other."""
-    usual = {form(line.text, *_own_name(other, service)) for line in other.log(service)}
-    names = _own_name(history, service)
-    return [n.text for n in history.log(service) if n.at < until and form(n.text, *names) not in usual]
+    usual = {form_in(other, line) for line in other.log(service)}
+    return [n.text for n in history.log(service) if n.at < until and form_in(history, n) not in usual]
+
+
+def form_in(history: History, line: LogLine) -> str:
+    """The form of a line without the name of its worker and the titles of the tasks that there are."""
+    titles = (title_of(history.story(task)) for task in history.inserted)
+    return form(line.text, *titles, *_own_name(history, line.service))
+
+
+def title_of(story: Story) -> str:
+    """The title of a task, or of one that is gone."""
+    return str((story.row or {}).get("title"))
+
+
+def usual_forms(service: str, *histories: History) -> frozenset[str]:
+    """The forms of the lines that a service writes in its life, before any signal."""
+    found: set[str] = set()
+    for history in histories:
+        signals = [s.at for s in history.of(SignalSent) if s.service == service]
+        until = min(signals, default=float("inf"))
+        found.update(form_in(history, line) for line in history.log(service) if line.at < until)
+    return frozenset(found)
+
+
+def completion_forms(service: str, history: History, failing: History) -> frozenset[str]:
+    """The forms of the lines by which a service tells of completions that nothing disturbs.
+
+    Of the lines with id and duration that follow a commit, one tells of it: none that is written of work that fails as
+    well (``failing``), if there is another one; one that calls the task completed, if there is one; the last one, for
+    what was written before the commit may be read after it.
+    """
+    moment = failing.moment("failing")
+    bad = failing.story(moment.detail["task"]) if moment else None
+    on_failure = {form_in(failing, line) for line in failing.log(service) if bad and names_id(line.text, bad.task)}
+    found: set[str] = set()
+    for task in history.inserted:
+        story = history.story(task)
+        if not story.completions:
+            continue
+        title, done = title_of(story), story.completions[0]
+        lines = [
+            n
+            for n in history.log(service)
+            if n.at >= done.at and names_id(n.text, task) and has_duration(n.text, task, title)
+        ]
+        lines = [n for n in lines if form_in(history, n) not in on_failure] or lines
+        lines = [n for n in lines if tells_success(n.text, task, title)] or lines
+        found.update(form_in(history, line) for line in lines[-1:])
+    return frozenset(found)
 
 
 def _own_name(history: History, service: str) -> list[str]:
     started = history.started(service)
-    return [] if started is None else [started.settings.get("WORKER_ID", "")]
+    return [] if started is None else [name for name in [started.settings.get("WORKER_ID", "")] if name]

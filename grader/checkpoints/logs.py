@@ -7,15 +7,18 @@ comes too early.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import takewhile
 
 from grader.checkpoints.durable import AtCommit, maker
-from grader.checkpoints.evidence import life, said, sent, short
+from grader.checkpoints.evidence import ended, life, said, sent, short
+from grader.checkpoints.failing import failing_work, survives_failed_work
 from grader.checkpoints.fencing import sleeper
 from grader.checkpoints.lines import (
-    form,
+    completion_forms,
+    form_in,
     has_duration,
     is_about,
     is_start_line,
@@ -23,10 +26,13 @@ from grader.checkpoints.lines import (
     speaks_of_shutdown,
     tells_completion,
     tells_success,
+    title_of,
+    usual_forms,
 )
 from grader.checkpoints.polling import idle_quarter
 from grader.checkpoints.shutdown import sigterm_mid_task
 from grader.checkpoints.starting import LAB, A, starts, three_tasks
+from grader.checkpoints.stop_waiting import sigterm_while_waiting
 from grader.checkpoints.worker import processes
 from grader.declare import check, scenario
 from grader.history.events import LogLine, Moment, SignalSent
@@ -40,12 +46,12 @@ from grader.model import Evidence
 @check(
     "3a.log-lifecycle",
     points=2,
-    on=sigterm_mid_task,
+    on=(sigterm_mid_task, sigterm_while_waiting, three_tasks, idle_quarter),
     after=starts,
     hint="Log when it happens, and flush: the start with the interval, the signal, the end.",
     read=f"{LAB}#lifecycle-logs",
 )
-def logs_its_life(history: History) -> Judgement:
+def logs_its_life(history: History, waiting: History, usual: History, idle: History) -> Judgement:
     """The log tells of the start with its interval, of the shutdown's begin and of its end, when they happen.
 
     When a task was lost at ten past three, the log has to say which worker started, stopped and was told to stop
@@ -64,8 +70,10 @@ def logs_its_life(history: History) -> Judgement:
             observed="no such line" if early else "no line at all until after the signal",
             hint=None if early else "Is the output buffered? Use logging, or flush, or PYTHONUNBUFFERED.",
         )
-    during = [n for n in early if n.at >= signal.at and speaks_of_shutdown(n.text)]
-    after = [n for n in log if n.at >= let_go.at and speaks_of_shutdown(n.text)]
+    known = usual_forms(A, usual, idle)
+    told = _lines_of_the_end(history, known)
+    during = [n for n in told if n.at < let_go.at]
+    after = [n for n in told if n.at >= let_go.at]
     for lines, what in ((during, "the shutdown has begun"), (after, "the shutdown is complete")):
         if not lines:
             return broken(
@@ -73,7 +81,63 @@ def logs_its_life(history: History) -> Judgement:
                 expected=f"a line that says that {what}, when it happens",
                 observed="no such line",
             )
+    if problem := _silent_end_of_a_wait(waiting, known, _forms(history, during), _forms(history, after)):
+        return problem
     return holds("start, shutdown begun and shutdown complete, each when it happened", said(during[0]))
+
+
+def _lines_of_the_end(history: History, known: Collection[str]) -> list[LogLine]:
+    """The lines since SIGTERM that tell of the worker's end: by their words, or because they come at no other time.
+
+    ``known``: the forms of the lines that come at any time; where there are none, the words alone count.
+    """
+    signal = need(history.signal("SIGTERM", A), "the worker got no signal")
+    since = [line for line in history.log(A) if line.at >= signal.at]
+    return [
+        line
+        for line in since
+        if speaks_of_shutdown(line.text)
+        or (
+            known
+            and form_in(history, line) not in known
+            and not _TROUBLE.search(line.text)
+            and not any(_tells_of_a_task(history, line.text, task) for task in history.inserted)
+        )
+    ]
+
+
+_TROUBLE = re.compile(r"^\s|traceback|error|exception|panic|fail|timed? ?out|lost|retr[iy]", re.IGNORECASE)
+"""What is in lines that come of what the grader did to the worker meanwhile, and not of its end."""
+
+
+def _tells_of_a_task(history: History, text: str, task: str) -> bool:
+    title = title_of(history.story(task))
+    return (title in text and names_id(text, task)) or _is_completion(text, history.story(task))
+
+
+def _silent_end_of_a_wait(
+    history: History, known: Collection[str], begins: Collection[str], ends: Collection[str]
+) -> Judgement | None:
+    """That a worker which is stopped while it waits leaves without a word that its shutdown is complete.
+
+    ``begins`` and ``ends``: the forms of the lines by which it told of the two at work.
+    """
+    signal = need(history.signal("SIGTERM", A), "the worker never came to wait")
+    exit_ = history.exited(A)
+    if exit_ is None or exit_.status != 0:
+        return None  # how it ends is another check's business
+    told = _lines_of_the_end(history, known)
+    another = any(form_in(history, line) not in begins for line in told)
+    if another or (len(told) > 1 and not set(ends) - set(begins)):
+        return None
+    return broken(
+        sent(signal),
+        *[said(line) for line in history.log(A) if line.at >= signal.at][:6],
+        ended(exit_),
+        expected="a line that says that the shutdown is complete, also after a wait between polls",
+        observed="no such line",
+        hint="A worker that waits has to leave by the same way as one that works.",
+    )
 
 
 def _around_the_signal(history: History, signal: SignalSent, let_go: Moment) -> list[Evidence]:
@@ -118,12 +182,15 @@ def completion_cut_off(lab: Lab) -> None:
 @check(
     "3a.log-tasks",
     points=2,
-    on=(three_tasks, idle_quarter, completion_cut_off, sleeper),
+    on=(three_tasks, idle_quarter, completion_cut_off, sleeper, failing_work),
     after=processes,
+    explained_by=survives_failed_work,
     hint="Three lines: nothing found; claimed, with id and title; completed, with id and duration, after COMMIT.",
     read=f"{LAB}#task-logs",
 )
-def logs_its_tasks(history: History, idle: History, cut_off: History, slept: History) -> Judgement:
+def logs_its_tasks(
+    history: History, idle: History, cut_off: History, slept: History, failed: History
+) -> Judgement:
     """The log tells of an empty poll, of each claim with id and title, and of each completion with its duration.
 
     The log is all that there is when something went wrong yesterday. A completion that is logged before its commit
@@ -136,7 +203,13 @@ def logs_its_tasks(history: History, idle: History, cut_off: History, slept: His
             need(None, f"task {task} was not completed")
         if problem := _task_log_problem(history, story):
             return problem
-    problem = _silent_poll(idle, cut_off) or _untrue_completion(cut_off) or _untrue_after_sleep(slept)
+    forms = completion_forms(A, history, failed)
+    problem = (
+        _silent_poll(idle, cut_off)
+        or _untrue_completion(cut_off, forms)
+        or _untrue_after_sleep(slept, forms)
+        or _untrue_after_failure(failed, forms)
+    )
     if problem is not None:
         return problem
     log = history.log(A)
@@ -148,7 +221,7 @@ def logs_its_tasks(history: History, idle: History, cut_off: History, slept: His
 
 def _task_log_problem(history: History, story: Story) -> Judgement | None:
     """What is missing, or untrue, in the lines of a task that was claimed and completed."""
-    task, title, done = story.task, _title(story), story.completions[0]
+    task, title, done = story.task, title_of(story), story.completions[0]
     log = [n for n in history.log(A) if n.at >= story.claims[0].at]
     named = [n for n in log if title in n.text and names_id(n.text, task)]
     claimed = next((n for n in named if n.at < done.at or not _is_completion(n.text, story)), None)
@@ -159,6 +232,11 @@ def _task_log_problem(history: History, story: Story) -> Judgement | None:
             observed="no such line",
         )
     others = [other for other in history.inserted if other != task]
+    following = log[log.index(claimed) + 1 :]
+    told = [
+        n for n in following if n.at >= done.at and names_id(n.text, task) and has_duration(n.text, task, title)
+    ]
+    told_forms = {form_in(history, n) for n in told}
     early = [
         n
         for n in log
@@ -167,6 +245,7 @@ def _task_log_problem(history: History, story: Story) -> Judgement | None:
         and tells_completion(n.text, task, title)
         and is_about(n.text.replace(title, ""), task)
         and not any(is_about(n.text, other) for other in others)  # which of the two is an attempt, or a slot?
+        and not told_forms - {form_in(history, n)}  # where another line follows, this one tells of the work alone
     ]
     if early:
         return broken(
@@ -175,10 +254,6 @@ def _task_log_problem(history: History, story: Story) -> Judgement | None:
             expected="a completion is logged after its COMMIT",
             observed=f"logged {done.committed_at - early[0].at:.2f} s before it",
         )
-    following = log[log.index(claimed) + 1 :]
-    told = [
-        n for n in following if n.at >= done.at and names_id(n.text, task) and has_duration(n.text, task, title)
-    ]
     if not told:
         return broken(
             *[said(line) for line in following][:4],
@@ -189,12 +264,8 @@ def _task_log_problem(history: History, story: Story) -> Judgement | None:
 
 
 def _is_completion(text: str, story: Story) -> bool:
-    title = _title(story)
+    title = title_of(story)
     return tells_success(text, story.task, title) and has_duration(text, story.task, title)
-
-
-def _title(story: Story) -> str:
-    return str((story.row or {}).get("title"))
 
 
 def _silent_poll(idle: History, cut_off: History) -> Judgement | None:
@@ -204,29 +275,28 @@ def _silent_poll(idle: History, cut_off: History) -> Judgement | None:
     lines = [n for n in idle.log(A) if n.at <= ends]
     # Where a task waited when the worker started, there was no empty poll before its first claim (or, by other slots
     # of the same worker, a few).
-    if _forms(idle, lines) - _forms(cut_off, _before_first_claim(cut_off)):
+    if Counter(_forms(idle, lines)) - Counter(_forms(cut_off, _before_first_claim(cut_off))):
         return None
     return broken(
         *[said(line) for line in lines[:4]],
         expected="a line for a poll that found nothing",
         observed="only lines that come at a start with a task waiting as well",
+        hint="Log each empty poll, or the first of several, at level info: what is logged at debug is not to be seen.",
     )
 
 
 def _before_first_claim(history: History) -> list[LogLine]:
     """The lines before the one that tells of the first claim."""
-    titles = [_title(history.story(task)) for task in history.inserted]
+    titles = [title_of(history.story(task)) for task in history.inserted]
     return list(takewhile(lambda line: not any(title in line.text for title in titles), history.log(A)))
 
 
-def _forms(history: History, lines: Sequence[LogLine]) -> Counter[str]:
-    started = history.started(A)
-    name = started.settings["WORKER_ID"] if started else ""
-    return Counter(form(line.text, name) for line in lines)
+def _forms(history: History, lines: Sequence[LogLine]) -> list[str]:
+    return [form_in(history, line) for line in lines]
 
 
-def _untrue_completion(history: History) -> Judgement | None:
-    """A line that calls a task completed before a completion that stands."""
+def _untrue_completion(history: History, forms: Collection[str]) -> Judgement | None:
+    """A line like those that tell of a completion (``forms``), before a completion that stands."""
     held = need(history.moment("commit-held"), "no task was in hand whose commit could be held")
     cut = need(history.moment("commit-cut"), "the scenario came to no end")
     end = need(history.moment("watched"), "the scenario came to no end")
@@ -237,12 +307,8 @@ def _untrue_completion(history: History) -> Judgement | None:
         need(None, "the completion was durable before its commit was held")
     at_work = need(history.moment("at-work"), "no task was in hand")
     lines = [n for n in history.log(A) if story.changes[0].at <= n.at < stands]
-    claimed = next((n for n in lines if _title(story) in n.text), None)
-    untrue = [
-        n
-        for n in lines
-        if n.at > at_work.at and n is not claimed and tells_success(n.text, story.task, _title(story))
-    ]
+    claimed = next((n for n in lines if title_of(story) in n.text), None)
+    untrue = [n for n in lines if n.at > at_work.at and n is not claimed and _is_told(history, n, story, forms)]
     if not untrue:
         return None
     marks = [
@@ -259,16 +325,20 @@ def _untrue_completion(history: History) -> Judgement | None:
     )
 
 
-def _untrue_after_sleep(history: History) -> Judgement | None:
+def _is_told(history: History, line: LogLine, story: Story, forms: Collection[str]) -> bool:
+    """Whether a line tells that a task was completed, as those lines do that nothing disturbs."""
+    return is_about(line.text.replace(title_of(story), ""), story.task) and form_in(history, line) in forms
+
+
+def _untrue_after_sleep(history: History, forms: Collection[str]) -> Judgement | None:
     """A line by which a worker completed a task that another one had taken over while it slept."""
     for woken in history.moments("woken"):
         story, service = history.story(woken.detail["task"]), woken.detail["service"]
         takeover = [c for c in story.changes if c.service not in (None, service) and c.at < woken.at]
         if not takeover or any(c.service == service for c in story.completions):
             continue
-        title = _title(story)
         lines = [n for n in history.log(service) if n.at > woken.at]
-        untrue = next((n for n in lines if tells_success(n.text, story.task, title)), None)
+        untrue = next((n for n in lines if _is_told(history, n, story, forms)), None)
         if untrue is not None:
             return broken(
                 *sorted([said(untrue), *life(story)], key=lambda e: e.at),
@@ -277,3 +347,29 @@ def _untrue_after_sleep(history: History) -> Judgement | None:
                 hint="Look at the row count of the completion: 0 means that the task is not yours any more.",
             )
     return None
+
+
+def _untrue_after_failure(history: History, forms: Collection[str]) -> Judgement | None:
+    """A line that calls a task completed whose work failed."""
+    moment = need(history.moment("failing"), "no task was inserted whose work fails")
+    story = history.story(moment.detail["task"])
+    claim = need(story.claims[0] if story.claims else None, "the task whose work fails was never claimed")
+    if story.completions:
+        return None  # what the table says as well is no fault of the log
+    others = [other for other in history.inserted if other != story.task]
+    untrue = [
+        n
+        for n in history.log(A)
+        if n.at >= claim.at
+        and tells_success(n.text, story.task, title_of(story))
+        and _is_told(history, n, story, forms)
+        and not any(is_about(n.text, other) for other in others)  # which of the two is an attempt, or a slot?
+    ]
+    if not untrue:
+        return None
+    return broken(
+        *sorted([said(untrue[0]), *life(story)], key=lambda e: e.at),
+        expected="a task is logged as completed only if it was",
+        observed=f"task {story.task}, whose work failed, was logged as completed",
+        hint="Work that failed ends on another way than work that is done: give it a line of its own.",
+    )

@@ -74,7 +74,7 @@ def survives_every_crash(even: History, odd: History) -> Judgement:
     on=(stopped_at_even_points, stopped_at_odd_points),
     after=processes,
     explained_by=finishes_the_task_in_hand,
-    hint="Install the handlers before anything else; let them set a flag and do no more; look at the flag only where "
+    hint="Install the handlers before the first connection; let them set a flag and do no more; look at the flag only where "
     "nothing is in hand.",
     read=f"{LAB}#signals-at-every-step",
 )

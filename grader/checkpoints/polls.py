@@ -23,6 +23,11 @@ shortest interval asked for."""
 _MOST_LOOPS = 8
 
 
+def latest(interval: float, patience: float) -> float:
+    """Seconds after which the next poll has come on such a machine, if the interval is this."""
+    return 1.3 * interval + 0.1 * patience
+
+
 @dataclass(frozen=True, slots=True)
 class Rhythm:
     """The times of a loop's polls, in seconds of the run."""
@@ -48,7 +53,7 @@ class Rhythm:
         interval = self.interval
         if interval is None:
             return False
-        return interval >= 0.8 * wanted and self.gaps[len(self.gaps) // 4] <= 1.3 * wanted + 0.1 * patience
+        return interval >= 0.8 * wanted and self.gaps[len(self.gaps) // 4] <= latest(wanted, patience)
 
     @property
     def words(self) -> str:

@@ -12,20 +12,21 @@ from grader.checkpoints.replies import first, ids_of, never_answered, plain_task
 from grader.checkpoints.requests import BAD_IDS
 from grader.checkpoints.validation import bad_requests
 from grader.declare import check
-from grader.history.events import HttpExchange
+from grader.history.events import HttpExchange, Moment
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
+from grader.model import Evidence
 
 
 @check(
     "2.read",
     points=2,
     on=(tasks_over_http, bad_requests, database_gone_for_the_api),
-    hint="No row: 404. An id that cannot be one, or is too large for the column: 404 or 422, never a 500.",
+    hint="No row: 404. An id that cannot be one, or is too large for the column: 400, 404 or 422, never a 500.",
     read=f"{LAB}#the-api-service-you-bring",
 )
 def reads(history: History, many: History, gone: History) -> Judgement:
-    """GET /tasks/{id} answers with that task; 404 when there is none, each time; 404 or 422 when it is no id at all.
+    """GET /tasks/{id} answers with that task; with 404 if there is none, each time; with 400, 404 or 422 if it is no id.
 
     A client can only act on an answer that tells apart: here it is, there is none, that is no id. A 500 says that
     the service is broken, although the request was.
@@ -80,6 +81,7 @@ def _made_up_answer(history: History) -> Judgement | None:
     over = need(history.moment("asked-without-database"), "no task was asked for with the database gone")
     task = moment.detail["task"]
     answers = [e for e in history.exchanges("GET") if moment.at <= e.at < over.at]
+    need(answers or None, "no task was asked for with the database gone")
     made_up = [
         e
         for e in answers
@@ -100,7 +102,8 @@ def _made_up_answer(history: History) -> Judgement | None:
     "2.list",
     points=2,
     on=tasks_over_http,
-    hint="ORDER BY something unique (created_at, id), then LIMIT and OFFSET; the status filter is a WHERE.",
+    hint="ORDER BY something unique that no change moves (created_at, id), then LIMIT and OFFSET; the status filter "
+    "is a WHERE.",
     read=f"{LAB}#the-api-service-you-bring",
 )
 def lists(history: History) -> Judgement:
@@ -127,25 +130,33 @@ def lists(history: History) -> Judgement:
     some = {task: status for task, status in rows.items() if status == OF_ONE_STATUS}
     for wanted, status, size in ((rows, None, PAGE), (some, OF_ONE_STATUS, SHORT_PAGE)):
         pages = [e for e in answers if _size_of(e) is not None and _query_of(e, "status") == status]
-        if problem := _paging_problem(pages, wanted, status, size):
+        moves = [] if status else [m for m in history.moments("moved-on") if moment.at <= m.at < end.at]
+        if problem := _paging_problem(pages, moves, wanted, status, size):
             return problem
     return holds(f"{len(rows)} tasks, four filters, and pages of {PAGE} that hold each task once")
 
 
 def _paging_problem(
-    pages: list[HttpExchange], wanted: dict[str, str], status: str | None, size: int
+    pages: list[HttpExchange], moves: list[Moment], wanted: dict[str, str], status: str | None, size: int
 ) -> Judgement | None:
     ids = [task for answer in pages for task in ids_of(answer) or ()]
     need(pages or None, "the pages were not asked for")
     if sorted(ids) == sorted(wanted):
         return None
     twice = sorted({task for task in ids if ids.count(task) > 1})
+    seen = [*[asked(e) for e in pages[:6]], *[_moved_on(moment) for moment in moves]]
     return broken(
-        *[asked(e) for e in pages[:6]],
+        *sorted(seen, key=lambda line: line.at),
         expected=f"pages of {size} that hold each of the {len(wanted)} {f'{status} ' if status else ''}tasks once",
         observed=f"left out: {list_of([task for task in wanted if task not in ids])}; twice: {list_of(twice)}",
         hint="Filter first, then count: WHERE belongs to the query that has LIMIT and OFFSET." if status else None,
     )
+
+
+def _moved_on(moment: Moment) -> Evidence:
+    """What the scenario did to tasks between two pages."""
+    tasks = list_of(moment.detail["tasks"])
+    return Evidence(moment.at, f"task {tasks} changed by the grader: updated_at is now the latest")
 
 
 def _query_of(exchange: HttpExchange, name: str) -> str | None:

@@ -44,7 +44,7 @@ def database_restarts(lab: Lab) -> None:
     read=f"{LAB}#database-restart",
 )
 def comes_through_a_restart(history: History, without: History) -> Judgement:
-    """The database goes away for a while, idle and mid-task: the worker comes through, no task is lost, no password told.
+    """The database goes away for a while, idle and mid-task: the worker comes through, no task is lost, no password logged.
 
     Databases are restarted for updates, and networks break. A worker that ends then needs somebody to start it
     again, everywhere at once.

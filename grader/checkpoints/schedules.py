@@ -18,13 +18,13 @@ from grader.explore import (
     Undecided,
     beside_stuck,
     broken_rule,
-    counterexample_from,
     stuck_row,
 )
 from grader.history.events import Moment, from_json
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.lab import Lab
+from grader.model import Counterexample
 
 OTHER_PLANS: Final = dict.fromkeys(
     ("enable_hashjoin", "enable_mergejoin", "enable_hashagg", "enable_sort", "enable_material", "enable_memoize"),
@@ -42,7 +42,9 @@ def _explore(lab: Lab, situation: Situation, *, bound: int, settings: dict[str, 
 
 @scenario(timeout=10, seconds=3)
 def schedules_of_one_task(lab: Lab) -> None:
-    """Two workers and one task, in every order of their statements with at most two preemptions."""
+    """Two workers and one task, in every order of their statements with at most two preemptions: switches away from a
+    worker that could have gone on.
+    """
     _explore(lab, ONE_TASK, bound=2)
 
 
@@ -74,7 +76,7 @@ def schedules_of_a_held_row(lab: Lab) -> None:
 
 @scenario(timeout=10, seconds=2)
 def schedules_under_other_plans(lab: Lab) -> None:
-    """Two workers and two tasks, while PostgreSQL joins tables by nested loops alone."""
+    """Two workers and two tasks, while PostgreSQL joins tables in one way only: row by row, in nested loops."""
     _explore(lab, TWO_TASKS, bound=0, settings=OTHER_PLANS)
 
 
@@ -90,7 +92,7 @@ def schedules_under_other_plans(lab: Lab) -> None:
     ),
     after=processes,
     explained_by=(shares_the_work, keeps_the_interval),  # who polls ever later sends nothing more in time
-    hint="Follow the steps below one by one: which of them relied on something that another worker changed since? "
+    hint="Follow the steps in the report one by one: which of them relied on something that another worker changed since? "
     "Lock the row when you read it, or look at its status again when you write it, and count the rows.",
     read=f"{LAB}#every-interleaving",
 )
@@ -130,7 +132,7 @@ def _broken(example: Moment, patience: float, coverage: str) -> Judgement:
     rule = need(
         broken_rule(history, detail["tasks"], stuck=detail["stuck"]), "the recorded schedule breaks no rule"
     )
-    shown = counterexample_from(detail["shown"])
+    shown = Counterexample.from_fields(detail["shown"])
     return broken(
         expected="each task claimed by one worker and completed once, whatever the order of steps",
         observed=f"{rule.sentence} ({detail['situation']})",

@@ -45,7 +45,7 @@ def steady(lab: Lab) -> None:
 @scenario(timeout=10, seconds=3)
 def sigterm_mid_task(lab: Lab) -> None:
     """Three tasks wait; the worker gets SIGTERM at work on one of them, and has the time to say so before it ends."""
-    worker = lab.start_worker(poll=0.2, duration=0.8)
+    worker = lab.start_worker(poll=0.4, duration=0.8)
     tasks = lab.insert_tasks(3)
     # One that never works can be told to stop all the same.
     at_work = {task.id: worker.works_on(task) for task in tasks}
@@ -194,7 +194,7 @@ def _states(stories: Sequence[Story], at: float) -> str:
     read=f"{LAB}#graceful-shutdown",
 )
 def takes_no_more(history: History, between: History) -> Judgement:
-    """With a backlog waiting, no claim begins after SIGTERM, at work or between two tasks.
+    """While more tasks wait, no claim begins after SIGTERM, at work or between two tasks.
 
     Whoever sent the signal waits a few seconds and then sends SIGKILL. A task begun after SIGTERM is a task that
     may be killed in its middle.

@@ -11,7 +11,7 @@ from grader.history.events import ConnectionOpened, LogLine, ServiceExited, Serv
 from grader.history.recorder import PASSWORD_MARK
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
-from grader.lab import Condition, Lab, any_of
+from grader.lab import Condition, Lab, Worker, any_of
 
 LAB = "labs/lab-03-worker-service.md"
 A = "worker-A"
@@ -39,6 +39,7 @@ BAD_SETTINGS: dict[str, tuple[str, float | str | None]] = {
     "poll-word": ("WORKER_POLL_INTERVAL", "abc"),
     "poll-zero": ("WORKER_POLL_INTERVAL", 0.0),
     "poll-negative": ("WORKER_POLL_INTERVAL", "-1"),
+    "poll-nan": ("WORKER_POLL_INTERVAL", "NaN"),
     "duration-word": ("WORKER_TASK_DURATION", "soon"),
     "stuck-zero": ("WORKER_STUCK_TIMEOUT", 0.0),
     "level-word": ("LOG_LEVEL", "loud"),
@@ -121,7 +122,8 @@ def _never_polled(history: History) -> Judgement | None:
             observed=f"it ended, {status_words(exit_.status)}, {'after' if looked else 'before'} its first poll",
             hint=None
             if looked
-            else "Begin with the first TODO of worker_service/: connect, then ask for a pending task.",
+            else "In the starter, begin with the TODOs of 3a part 1: __main__.py runs a Worker, queue.py connects, "
+            "worker.py asks for a pending task.",
         )
     if not looked:
         seconds = history.gave_up.seconds if history.gave_up else 0
@@ -181,10 +183,11 @@ def _refusal_problem(history: History, service: str, variable: str) -> str | Non
 @scenario(timeout=10, seconds=3)
 def no_database(lab: Lab) -> None:
     """The worker starts while its database is out of reach, which comes back later."""
-    worker = lab.start_worker(poll=0.5, database_up=False, ready=False)
+    worker = lab.start_worker(poll=0.5, database="refuses", ready=False)
     lab.note("database-gone")
     # Its start may take long: what it says of itself, and then of the database, tells that it is over.
     lab.comes(any_of((worker.says(lambda _line: True, times=2), lab.has_exited(worker))), timeout=6)
+    _until_it_waits(lab, worker)
     worker.process.sample_usage()
     lab.watch(1.6)
     worker.process.sample_usage()
@@ -194,6 +197,29 @@ def no_database(lab: Lab) -> None:
     lab.note("database-back")
     lab.wait_until(worker.has_looked())
 
+
+def _until_it_waits(lab: Lab, worker: Worker) -> None:
+    """Wait for the end of a start that takes CPU time: who may have said something before it came to its database.
+
+    One that is in a busy loop never comes to that end: its many lines tell, or that it has had all the time there is.
+    """
+    over = any_of((worker.says(lambda _line: True, times=BUSY_LINES), lab.has_exited(worker)))
+    before = worker.process.sample_usage()
+    for _ in range(LONGEST_START):
+        if lab.comes(over, timeout=START_LOOK):
+            return
+        now = worker.process.sample_usage()
+        if now.cpu_s - before.cpu_s < WAITING_SHARE * (now.at - before.at):
+            return
+        before = now
+
+
+START_LOOK, LONGEST_START = 0.4, 15
+"""Seconds between two looks at a process that starts, and how many there are."""
+
+WAITING_SHARE = 0.05
+"""A process that uses less than this share of one CPU has started, and waits: one that is at work gets more, however
+busy the machine is."""
 
 BUSY_SHARE = 0.35
 """A process that uses more than this share of one CPU while it can only wait is in a busy loop."""
@@ -227,7 +253,8 @@ def copes_without_a_database(history: History, usual: History, plain: History) -
     back = history.moment("database-back")
     lines = [line for line in history.log(A) if back is None or line.at < back.at]
     # The one that was started with little logs as much as it can.
-    if problem := tells_the_password((*history.log(A), *plain.log(PLAIN))):
+    # So does one that tells what it was told, when it cannot use it.
+    if problem := tells_the_password((*history.log(A), *plain.of(LogLine))):
         return problem
     if not own_lines(history, usual, A, back.at if back is not None else float("inf")):
         return broken(
@@ -241,7 +268,7 @@ def copes_without_a_database(history: History, usual: History, plain: History) -
         return holds(f"it said so and ended, {status_words(exit_.status)}", said(lines[-1]))
     usage = history.usage(A)
     if len(usage) >= 2:
-        used, time = usage[1].cpu_s - usage[0].cpu_s, usage[1].at - usage[0].at
+        used, time = usage[-1].cpu_s - usage[-2].cpu_s, usage[-1].at - usage[-2].at
         if used > BUSY_SHARE * time or len(lines) > BUSY_LINES:
             return broken(
                 *[said(line) for line in lines[:4]],

@@ -10,7 +10,22 @@ from grader.checkpoints.starting import LAB, A, starts
 from grader.declare import check, scenario
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
-from grader.lab import Lab, any_of
+from grader.lab import Condition, Lab, any_of
+
+UNHEARD = "worker-unheard"
+WITHOUT = (
+    (
+        A,
+        "cannot be reached",
+        "The loop that tries to connect has to look at the flag as well, before each new try.",
+    ),
+    (
+        UNHEARD,
+        "is silent",
+        "Nobody answers, and connecting waits for that: give it a timeout of a few seconds (connect_timeout=3).",
+    ),
+)
+"""Workers whose database is out of reach: how that shows, and what those that do not end may have forgotten."""
 
 LONGEST_WITHOUT = 8.0
 """Seconds (times patience) in which a worker without a database has heard of a signal: Docker kills after ten."""
@@ -23,18 +38,23 @@ def sigterm_while_waiting(lab: Lab) -> None:
     lab.stop(worker, signal.SIGTERM)
 
 
-@scenario(timeout=10, seconds=2)
+@scenario(timeout=10, seconds=4)
 def sigterm_without_database(lab: Lab) -> None:
-    """The worker's database is out of reach from its start on, and it gets SIGTERM."""
-    worker = lab.start_worker(database_up=False, ready=False)
+    """The database refuses one worker and is silent to another, from their start on; both get SIGTERM."""
+    refused = lab.start_worker(database="refuses", ready=False)
+    unheard = lab.start_worker(UNHEARD, database="is silent", ready=False)
     # What it says of itself, and then of the database, tells that its start is over.
-    lab.comes(any_of((worker.says(lambda _line: True, times=2), lab.has_exited(worker))), timeout=6)
+    lab.comes(any_of((refused.says(lambda _line: True, times=2), lab.has_exited(refused))), timeout=6)
+    called = Condition("a connection", lambda _b, _n: unheard.relay.arrivals > 0, by=UNHEARD)
+    lab.comes(any_of((called, lab.has_exited(unheard))), timeout=6)
     steady(lab)
-    lab.note("tried", alive=worker.is_alive)
-    if worker.is_alive:
+    lab.note("tried", alive=[worker.name for worker in (refused, unheard) if worker.is_alive])
+    for worker in (refused, unheard):
         worker.signal(signal.SIGTERM)
-        lab.comes(lab.has_exited(worker), timeout=LONGEST_WITHOUT)
-        lab.note("waited")
+    gone = [lab.has_exited(worker) for worker in (refused, unheard)]
+    both = Condition("both to exit", lambda board, now: all(each.holds(board, now) for each in gone))
+    lab.comes(both, timeout=LONGEST_WITHOUT)
+    lab.note("waited")
 
 
 @check(
@@ -75,16 +95,19 @@ def stops_while_waiting(history: History, without: History, at_work: History) ->
 
 
 def _hears_without_a_database(history: History) -> Judgement | None:
-    """What is wrong with a worker that tries to reach its database when the signal comes."""
-    tried = need(history.moment("tried"), "the worker was not started")
-    if not tried.detail["alive"] or history.exited(A) is not None:
-        return None  # whether it gave up by itself is another check's business
-    signal_ = need(history.signal("SIGTERM"), "the worker got no signal")
+    """What is wrong with workers that try to reach their database when the signal comes."""
+    tried = need(history.moment("tried"), "the workers were not started")
     waited = need(history.moment("waited"), "the scenario came to no end")
-    return broken(
-        sent(signal_),
-        *[said(line) for line in history.log(A)[-4:]],
-        expected="an end after SIGTERM, although the database cannot be reached",
-        observed=f"still there {waited.at - signal_.at:.0f} s after SIGTERM",
-        hint="The loop that tries to connect has to look at the flag as well, before each new try.",
-    )
+    for name, what, hint in WITHOUT:
+        # Whether it gave up by itself before is another check's business.
+        if name not in tried.detail["alive"] or history.exited(name) is not None:
+            continue
+        signal_ = need(history.signal("SIGTERM", name), "the worker got no signal")
+        return broken(
+            sent(signal_),
+            *[said(line) for line in history.log(name)[-4:]],
+            expected=f"an end after SIGTERM, although the database {what}",
+            observed=f"still there {waited.at - signal_.at:.0f} s after SIGTERM",
+            hint=hint,
+        )
+    return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grader.checkpoints.evidence import ended, life, said
-from grader.checkpoints.failing import failing_work
+from grader.checkpoints.failing import failing_work, without_rests
 from grader.checkpoints.lines import form, is_about
 from grader.checkpoints.polling import cut_short
 from grader.checkpoints.starting import LAB, A
@@ -15,9 +15,6 @@ from grader.lab import Lab, any_of
 
 EMAIL_WORK = 0.3
 """Seconds that the work of each task lasts."""
-
-LONGEST_FAILURE = 12.0
-"""Seconds in which work that fails has done so, some attempts with pauses between them included."""
 
 
 @scenario(timeout=12, seconds=2)
@@ -33,7 +30,7 @@ def an_email(lab: Lab) -> None:
     [bad] = lab.insert_tasks(1, type="email", fail=True)
     lab.note("failing-email", task=bad.id)
     ends = (lab.has_status(bad, status="failed"), lab.has_status(bad), lab.has_exited(worker))
-    lab.comes(any_of(ends), timeout=LONGEST_FAILURE)
+    without_rests(lab, any_of(ends), bad)
 
 
 @check(

@@ -107,6 +107,7 @@ class Lab:
         fail: bool | None = None,
         type: str | None = None,
         status: str = "pending",
+        owner: str | None = None,
         ages: Sequence[float] | None = None,
         titles: Sequence[str] | None = None,
     ) -> list[Task]:
@@ -123,6 +124,8 @@ class Lab:
                 row["payload"] = {"fail": fail}
             if type is not None:
                 row["type"] = type
+            if owner is not None:
+                row["assigned_worker"] = owner
             rows.append(row)
         ids = self.database.insert_tasks(rows)
         return [Task(task_id, row["title"]) for task_id, row in zip(ids, rows, strict=True)]
@@ -158,17 +161,19 @@ class Lab:
         stuck: float = FAR_AWAY,
         timezone: str | None = None,
         changed: Mapping[str, str | None] | None = None,
-        database_up: bool = True,
+        database: Literal["up", "refuses", "is silent"] = "up",
         ready: bool = True,
     ) -> Worker:
         """Start a worker-service; wait until it has looked for work and found nothing more to do, if ``ready``.
 
-        Durations in seconds. ``changed`` replaces variables of its environment (None leaves one out);
-        ``database_up=False`` starts it with the database out of reach.
+        Durations in seconds. ``changed`` replaces variables of its environment (None leaves one out). A ``database``
+        that is out of reach refuses connections, or is silent in them.
         """
         relay, network = self._open_relay(name)
-        if not database_up:
+        if database == "refuses":
             relay.refuse()
+        elif database == "is silent":
+            relay.stall()
         settings = self._worker_settings(name, poll, duration, stuck)
         if timezone is not None:
             settings["TZ"] = timezone

@@ -22,6 +22,9 @@ OTHERS_WAIT = 0.05
 LATE = 5.0
 """Seconds within which a worker that has nothing else to send comes back after an answer."""
 
+START = 15.0
+"""Seconds within which a worker that was just started comes to its database."""
+
 _MOST_STEPS_LEFT = 200
 _LOOK_AGAIN = 0.02
 _HOP = 30.0
@@ -60,6 +63,7 @@ class HeldWorker:
         self._gate = relay.gate
         self._patience = patience
         self._held: tuple[WireStep, ...] = ()
+        self._has_come = False
         self.back_within = LATE
         """Seconds (times patience) that are waited for its next statement after an answer."""
 
@@ -74,16 +78,21 @@ class HeldWorker:
         return self._held
 
     def arrive(self, seconds: float | None = None) -> bool:
-        """Wait until a step waits at the gate; False when the process ended, or none did in time."""
-        limit = (LATE if seconds is None else seconds) * self._patience
+        """Wait until a step waits at the gate; False when the process ended, or none did in time.
+
+        Without ``seconds`` its first step has as much time as a start may take.
+        """
+        usual = LATE if self._has_come else START
+        limit = (usual if seconds is None else seconds) * self._patience
         self._held = self._wire.run(self._arrived((), limit), limit + _HOP)
+        self._has_come = self._has_come or bool(self._held)
         return bool(self._held)
 
     def look(self) -> None:
         """See what waits at the gate now."""
         self._held = self._wire.call(self._sorted)
 
-    def connects(self, seconds: float = LATE) -> bool:
+    def connects(self, seconds: float = START) -> bool:
         """Wait until it has tried to connect; False when it ended, or did not in time."""
         limit = seconds * self._patience
         return self._wire.run(self._connected(limit), limit + _HOP) and self.relay.arrivals > 0

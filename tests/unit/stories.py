@@ -118,9 +118,20 @@ def sigint(story: Story, usual: Story | None = None) -> Judgement:
     return judged("3a.sigint", story, usual or undisturbed(0.4))
 
 
-def clean(first: Story | None = None, second: Story | None = None, third: Story | None = None) -> Judgement:
-    """What 3a.clean-exit says of one signal, of two, and of work that nothing disturbs."""
-    return judged("3a.clean-exit", first or once(), second or done_twice(), third or undisturbed(0.4))
+def stopped_idle() -> Story:
+    """SIGTERM comes at 1.5 to a worker that waits."""
+    return Story().start(A).signal(A, "SIGTERM", 1.5)
+
+
+def clean(
+    first: Story | None = None,
+    second: Story | None = None,
+    third: Story | None = None,
+    waiting: Story | None = None,
+) -> Judgement:
+    """What 3a.clean-exit says of one signal, of two, of work that nothing disturbs, and of a signal in a wait."""
+    waiting = waiting or stopped_idle().exit(A, 1.6)
+    return judged("3a.clean-exit", first or once(), second or done_twice(), third or undisturbed(0.4), waiting)
 
 
 # ---------------------------------------------------------------- the same, at work that takes five seconds
@@ -198,10 +209,13 @@ class Conversation:
 def over_http() -> History:
     """The scenario as a right api-service goes through it."""
     api = Conversation()
+    api.ask("GET", "/tasks", 200, [])
     for task, more in (("1", {}), ("2", {"description": "two", "payload": {"n": [1]}})):
         row = api.insert(task, "api", **more)
         api.ask("POST", "/tasks", 201, row, {"title": row["title"], **more})
         api.get(task)
+        if task == "1":
+            api.ask("GET", "/tasks", 200, [row])
     api.note("commit-held", held=True, answered=False)
     row = api.insert("3", "api")
     api.ask("POST", "/tasks", 201, row, {"title": row["title"]})
@@ -242,6 +256,8 @@ def _listed(api: Conversation) -> None:
         api.ask("GET", f"/tasks?status={status}", 200, [row for row in rows if row["status"] == status])
     for offset in (0, PAGE):
         api.ask("GET", f"/tasks?limit={PAGE}&offset={offset}", 200, rows[offset : offset + PAGE])
+        if offset == 0:
+            api.note("moved-on", tasks=["1", "25"])
     some = [row for row in rows if row["status"] == OF_ONE_STATUS]
     for offset in (0, SHORT_PAGE):
         path = f"/tasks?status={OF_ONE_STATUS}&limit={SHORT_PAGE}&offset={offset}"
@@ -261,9 +277,12 @@ def _changed(api: Conversation) -> None:
     api.update("34", None, status="processing", assigned_worker="elsewhere")
     api.update("34", "api", title="new 34")
     api.ask("PUT", "/tasks/34", 200, api.rows["34"], {"title": "new 34"})
-    api.note("deletes", task="33")
-    api.ask("DELETE", "/tasks/33", 204)
-    api.ask("GET", "/tasks/33", 404, {})
+    for task, status in (("33", "pending"), ("35", "completed")):
+        api.note("deletes", task=task, status=status)
+        api.ask("DELETE", f"/tasks/{task}", 204)
+        api.ask("GET", f"/tasks/{task}", 404, {})
+        rows = [row for row in api.rows.values() if row["status"] == status]
+        api.ask("GET", f"/tasks?status={status}", 200, rows)
     api.note("changes-unknown", task="1033")
     api.ask("PUT", "/tasks/1033", 404, {}, {"title": "x"})
     api.ask("DELETE", "/tasks/1033", 404, {})

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from grader.history.events import RowChanged
+from grader.history.events import HttpExchange, RowChanged
 from grader.history.timeline import History
 from grader.model import CheckResult, Verdict
 from tests.unit.histories import Story
@@ -37,6 +38,7 @@ def test_a_task_that_others_could_see_half_made_is_not_created_well() -> None:
     api.update("1", "api", payload={"n": 1})
     api.ask("POST", "/tasks", 201, api.rows["1"], {"title": "title 1", "payload": {"n": 1}})
     api.get("1")
+    api.ask("GET", "/tasks", 200, [api.rows["1"]])
     for _ in range(2):
         api.ask("POST", "/tasks", 201, {}, {"title": "other"})
     api.note("commit-held", held=True, answered=False)
@@ -55,6 +57,53 @@ def test_a_task_that_is_made_in_two_statements_of_one_transaction_is_created_wel
     assert graded("2.create", History([*events[:at], half, rest, *events[at + 1 :]])).verdict is PASS
 
 
+def first_list(**to: Any) -> History:
+    """The right history, but for the list after the first POST."""
+    posted, second, *_ = RIGHT.exchanges("POST", "/tasks")
+    events = [
+        replace(e, **to)
+        if isinstance(e, HttpExchange)
+        and e.path == "/tasks"
+        and e.method == "GET"
+        and posted.at < e.at < second.at
+        else e
+        for e in RIGHT.events
+    ]
+    return History(events)
+
+
+def test_a_list_that_does_not_show_the_new_task_fails() -> None:
+    for body in ("[]", '{"items": []}', '[{"id": 7, "title": "other"}]'):
+        result = graded("2.create", first_list(body=body))
+        assert (result.verdict, result.observed) == (FAIL, "the very next list does not show the new task")
+        assert [line.text.partition(" ")[0] for line in result.evidence] == ["GET", "POST", "GET"]
+        assert failing(first_list(body=body)).keys() == {"2.create"}
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        {"status": 500},
+        {"status": None, "error": "ReadTimeout"},
+        {"body": '{"detail": "no list"}'},
+        {"body": '{"data": [{"id": "1"}]}'},
+        {"body": '[{"title": "title 1"}]'},
+    ],
+)
+def test_what_a_list_is_like_is_judged_elsewhere(to: dict[str, Any]) -> None:
+    assert "2.create" not in failing(first_list(**to))
+
+
+def test_without_a_list_nobody_knows_whether_it_shows_the_new_task() -> None:
+    first = RIGHT.exchanges("POST", "/tasks")[1]
+    events = [
+        e
+        for e in RIGHT.events
+        if e.at > first.at or getattr(e, "path", "") != "/tasks" or getattr(e, "method", "") == "POST"
+    ]
+    assert graded("2.create", History(events)).verdict is INCONCLUSIVE
+
+
 # ---------------------------------------------------------------- commits that are held or cut off
 
 
@@ -65,6 +114,8 @@ def created(*, held: bool = True, answered: bool = False) -> Story:
         story.insert(str(number), number + 0.005)
         story.ask("POST", "/tasks", number, 201, row, {"title": row["title"]})
         story.ask("GET", f"/tasks/{number}", number + 0.1, 200, row)
+        if number == 1:
+            story.ask("GET", "/tasks", 1.2, 200, [row])
     return story.note("commit-held", 3.001, held=held, answered=answered)
 
 

@@ -58,3 +58,38 @@ def test_an_unknown_check_is_refused_with_the_one_that_was_meant() -> None:
         select(CHECKS, only=["3a.start"])
     with pytest.raises(BadCall, match="2, 3a, 3b, x"):
         select(CHECKS, part="3")
+
+
+def test_a_check_is_found_whatever_the_case_of_its_letters() -> None:
+    with pytest.raises(BadCall, match=r"did you mean 3a\.starts\?"):
+        select(CHECKS, only=["3A.STARTS"])
+    with pytest.raises(BadCall, match=r"did you mean 3a\.sigint\?"):
+        select(CHECKS, only=["3a.SIGNIT"])
+
+
+@pytest.mark.parametrize("name", ["3a", "X"])
+def test_a_part_that_is_given_for_a_check_is_called_a_part(name: str) -> None:
+    with pytest.raises(BadCall, match=f"{name} is a part, not a check"):
+        select(CHECKS, only=[name])
+
+
+@pytest.mark.parametrize("only", [["3b.burst"], ["3a.starts", "3b.burst"]])
+def test_a_check_of_another_part_than_the_one_asked_for_is_refused(only: list[str]) -> None:
+    with pytest.raises(BadCall, match=r"3b\.burst is a check of part 3b, not of part 3a"):
+        select(CHECKS, only=only, part="3a")
+    assert [c.id for c in select(CHECKS, only=["3a.starts"], part="3a")] == ["3a.starts"]
+
+
+def test_a_call_that_is_refused_is_told_what_to_call_in_the_words_in_which_it_came(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("MAKELEVEL", raising=False)
+    with pytest.raises(BadCall, match="`grader checks` lists them all"):
+        select(CHECKS, only=["nonsense"])
+    with pytest.raises(BadCall, match="`grader grade starter --part 3a` grades all of it"):
+        select(CHECKS, only=["3a"])
+    monkeypatch.setenv("MAKELEVEL", "1")
+    with pytest.raises(BadCall, match="`make checks` lists them all"):
+        select(CHECKS, only=["nonsense"])
+    with pytest.raises(BadCall, match="`make grade PART=3a` grades all of it"):
+        select(CHECKS, only=["3a"])

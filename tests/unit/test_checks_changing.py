@@ -28,6 +28,42 @@ def test_a_put_that_answers_the_task_as_it_was_fails() -> None:
     assert failing(history) == {"2.update-delete": "the answer is not the task as it is now"}
 
 
+TOLD = ("id", "title", "status")
+"""What an answer cannot leave out: which task it is, and how it stands."""
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        lambda task: {"title": task["title"], "description": task["description"]},
+        lambda task: {"message": "changed"},
+        *[lambda task, key=key: {k: v for k, v in task.items() if k != key} for key in TOLD],
+        lambda task: task | {"id": 999},
+        lambda task: task | {"status": "processing"},
+        lambda task: task | {"type": "other"},
+        lambda task: task | {"payload": {"fail": True}},
+        lambda task: task | {"description": "no more"},
+    ],
+)
+def test_a_put_that_answers_something_else_than_the_task_fails(told: Any) -> None:
+    history = changed("PUT", "/tasks/3", body=told)
+    assert failing(history) == {"2.update-delete": "the answer is not the task as it is now"}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        lambda task: {"task": task},
+        lambda task: [task],
+        lambda task: {key: task[key] for key in (*TOLD, "description")},
+        lambda task: task | {"id": int(task["id"]), "own": 7},
+        lambda task: task | {"created_at": 1893456000, "updated_at": "a moment ago"},
+    ],
+)
+def test_a_put_may_answer_the_task_in_any_shape(told: Any) -> None:
+    assert failing(changed("PUT", "/tasks/3", body=told)) == {}
+
+
 def beside_a_claim(*, claimed: bool = True, **own: Any) -> History:
     """The right history, but for what the PUT that is under way during a claim leaves of the row."""
 
@@ -73,6 +109,48 @@ def test_a_put_that_changes_something_else_fails(own: Mapping[str, Any], observe
         return replace(event, after={**after, **own}) if after and after["title"] == "newer 32" else event
 
     assert failing(History([other(event) for event in RIGHT.events])) == {"2.update-delete": observed}
+
+
+@pytest.mark.parametrize("own", [{"version": 2}, {"title_lower": "newer 32"}, {"search": "'newer':1"}])
+def test_what_becomes_of_columns_that_the_contract_does_not_know_is_nobodys_business(own: Row) -> None:
+    def other(event: Event) -> Event:
+        if not isinstance(event, RowChanged):
+            return event
+        old = dict.fromkeys(own, "old")
+        is_changed = event.after is not None and event.after["title"] == "newer 32"
+        before = event.before and {**event.before, **old}
+        return replace(event, before=before, after=event.after and {**event.after, **(own if is_changed else old)})
+
+    assert failing(History([other(event) for event in RIGHT.events])) == {}
+
+
+@pytest.mark.parametrize(("task", "status"), [("33", "pending"), ("35", "completed")])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_deleted_task_that_is_still_listed_fails(task: str, status: str, wrapped: bool) -> None:
+    def other(rows: list[Row]) -> Any:
+        return {"items": [*rows, {"id": task}]} if wrapped else [*rows, {"id": int(task)}]
+
+    result = graded("2.update-delete", changed("GET", f"/tasks?status={status}", since="deletes", body=other))
+    assert (result.verdict, result.observed) == (FAIL, f"GET /tasks?status={status} still shows it")
+    assert [line.text.partition(" →")[0] for line in result.evidence] == [
+        f"DELETE /tasks/{task}",
+        f"GET /tasks?status={status}",
+    ]
+
+
+@pytest.mark.parametrize("to", [{"status": 500}, {"body": {"detail": "no list"}}])
+def test_a_list_that_is_none_says_nothing_of_a_deleted_task(to: Row) -> None:
+    assert failing(changed("GET", "/tasks?status=", since="deletes", **to)) == {}
+
+
+def test_a_deleted_task_that_no_list_was_asked_for_is_not_known_to_be_gone() -> None:
+    [first, *_] = RIGHT.moments("deletes")
+    events = [
+        e for e in RIGHT.events if e.at < first.at or not getattr(e, "path", "").startswith("/tasks?status=")
+    ]
+    result = graded("2.update-delete", History(events))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "no list was asked for after a DELETE" in str(result.reason)
 
 
 def test_what_a_restart_does_to_the_rows_is_not_blamed_on_put() -> None:

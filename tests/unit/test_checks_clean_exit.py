@@ -28,6 +28,7 @@ from tests.unit.stories import (
     no_exit,
     once,
     sigint,
+    stopped_idle,
     twice,
     usual,
 )
@@ -59,6 +60,26 @@ def test_a_worker_that_finishes_after_sigint_passes() -> None:
         (2.0, "task 1: processing → completed"),
         (2.1, "exited, status 0"),
     ]
+
+
+def test_a_second_sigint_that_changes_nothing_passes() -> None:
+    assert sigint(interrupted().signal(A, "SIGINT", 1.7).complete("1", 2.0, A).exit(A, 2.1)).verdict is PASS
+    assert sigint(interrupted().complete("1", 1.6, A).signal(A, "SIGINT", 1.7).exit(A, 1.8)).verdict is PASS
+
+
+@pytest.mark.parametrize("status", [-2, 130, 1, 0])
+def test_a_second_sigint_that_ends_the_work_in_hand_fails_and_is_the_one_that_is_told(status: int) -> None:
+    story = interrupted().signal(A, "SIGINT", 1.7).log(A, 1.71, "Traceback (most recent call last):")
+    judgement = sigint(story.exit(A, 1.75, status))
+    assert (judgement.verdict, told(judgement)[0]) == (FAIL, (1.7, "SIGINT sent"))
+    assert judgement.expected == "the task completed, nothing left processing, exit status 0"
+    assert "People press it twice" in str(judgement.hint)
+
+
+def test_what_the_first_sigint_did_is_no_matter_of_the_second() -> None:
+    ended = interrupted().update("1", 1.6, A, status="pending").signal(A, "SIGINT", 1.7).exit(A, 1.8)
+    assert (sigint(ended).verdict, told(sigint(ended))[0]) == (FAIL, (1.5, "SIGINT sent"))
+    assert "twice" not in str(sigint(ended).hint)
 
 
 @pytest.mark.parametrize(
@@ -298,6 +319,50 @@ def test_a_child_that_is_left_behind_fails_in_either_history(first: Story, secon
 
 def test_a_child_of_another_service_is_not_the_workers() -> None:
     assert clean(children(once(), "api", "x"), children(done_twice(), "api", "x")).verdict is PASS
+
+
+@pytest.mark.parametrize(
+    ("waiting", "observed"),
+    [
+        (stopped_idle().exit(A, 1.6, closed_by="client"), "1 connection just dropped"),
+        (connection(stopped_idle().exit(A, 1.6), A, 900, None), "1 connection just dropped"),
+        (
+            connection(stopped_idle().exit(A, 1.6, closed_by="client"), A, 900, "server"),
+            "2 connections just dropped",
+        ),
+        (children(stopped_idle().exit(A, 1.6), A, "sleep 60"), "still alive: sleep 60"),
+    ],
+)
+def test_a_worker_that_is_stopped_while_it_waits_leaves_nothing_behind_either(
+    waiting: Story, observed: str
+) -> None:
+    judgement = clean(waiting=waiting)
+    assert (judgement.verdict, judgement.observed) == (FAIL, observed)
+    if "dropped" in observed:
+        assert (
+            judgement.expected
+            == "every connection closed with a Terminate message, also after a wait between polls"
+        )
+        assert told(judgement) == [(1.5, "SIGTERM sent"), (1.6, "exited, status 0")]
+
+
+@pytest.mark.parametrize(
+    "waiting",
+    [
+        stopped_idle().exit(A, 1.6),
+        stopped_idle(),  # that it does not end is the matter of the check of a signal while it waits
+        stopped_idle().exit(A, 1.6, -15, closed_by="client"),  # and this as well
+        connection(stopped_idle().exit(A, 1.6), A, 900, "client", ready=False),
+        connection(stopped_idle().exit(A, 1.6), "api", 900, "client"),
+    ],
+)
+def test_how_a_worker_that_waits_ends_is_another_matter(waiting: Story) -> None:
+    assert clean(waiting=waiting).verdict is PASS
+
+
+def test_a_worker_that_never_came_to_wait_leaves_that_open() -> None:
+    with pytest.raises(NotObserved, match="^the worker never came to wait$"):
+        clean(waiting=Story().start(A))
 
 
 def test_without_a_second_signal_nothing_is_said() -> None:

@@ -78,3 +78,48 @@ def test_the_questions_are_those_of_the_lab() -> None:
 def test_an_answer_is_what_stands_below_its_heading() -> None:
     text = "# Answers\n## 3a.1 Polling\nBecause.\n### more\nx\n## 3a.2\n<!-- nothing -->\n## Other\ny"
     assert answers(text) == {"3a.1": "Because.\n### more\nx", "3a.2": ""}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "```sh\n# a comment\n## 3a.2 no heading\n```",
+        "~~~\n# a comment\n```\n# still\n~~~",
+        "````\n```\n# a comment\n```\n# still\n````",
+        "```\n# a comment\n``` no end\n# still\n`````  ",
+        "  ```\n  x\n# a comment\n  ```".replace("\n#", "\n  #"),
+        "- ```sh\n  # a comment\n  ```",
+        "1. first:\n\n    ```sh\n    # a comment\n    ```",
+        "```html\n<!-- shown -->\n# a comment\n```",
+        "```html\n<!-- never closed\n# a comment\n```",
+        "```\n# a comment\n```\n\nand\n\n~~~\n# another\n~~~",
+    ],
+)
+def test_code_in_an_answer_ends_no_answer_and_begins_none(code: str) -> None:
+    text = f"## 3a.1\nBefore.\n{code}\nAfter.\n## 3a.2\nNext.\n# End\nx"
+    assert answers(text) == {"3a.1": f"Before.\n{code}\nAfter.", "3a.2": "Next."}
+
+
+def test_code_that_never_ends_reaches_to_the_end_of_the_text() -> None:
+    assert answers("## 3a.1\n```\n# x\n## 3a.2\ny") == {"3a.1": "```\n# x\n## 3a.2\ny"}
+
+
+def test_code_in_a_list_ends_with_the_list() -> None:
+    assert answers("## 3a.1\n- x\n  ```\n  y\n## 3a.2\nz") == {"3a.1": "- x\n  ```\n  y", "3a.2": "z"}
+
+
+@pytest.mark.parametrize("line", ["```x``` is inline", "``", "text ```", "<!-- ``` -->", "<!--\n```\n-->\nx"])
+def test_what_opens_no_code_hides_no_heading(line: str) -> None:
+    assert answers(f"## 3a.1\n{line}\n## 3a.2\ny")["3a.2"] == "y"
+
+
+def test_an_answer_with_code_is_attached_as_a_whole() -> None:
+    code = "```python\n# first\nfor step in work:\n    pass\n```"
+    seen = answered(lambda question: f"{own(question)}\n{code}\nThat is all.")
+    assert seen.verdict is Verdict.PASS
+    assert all(code in each.text and each.text.endswith("That is all.") for each in seen.attachments)
+
+
+def test_what_stands_in_code_is_drawn() -> None:
+    story = "client, api, table, worker; pending, processing, completed"
+    assert documents_judged("3b.data-flow", f"# Flow\n```\n<!-- {story}\n```").verdict is Verdict.PASS

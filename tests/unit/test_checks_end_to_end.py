@@ -236,7 +236,7 @@ def test_a_worker_that_writes_over_the_change_fails_with_what_stands_there(final
 
 
 def test_of_a_long_story_the_last_four_changes_are_the_evidence() -> None:
-    story = changed(title="second").update("2", 2.8, A, payload={})
+    story = changed(title="second").update("2", 2.8, A, progress=1)
     assert times(judged("3b.end-to-end", story)) == [2.41, 2.25, 2.415, 2.75, 2.8]
 
 
@@ -359,6 +359,57 @@ def test_a_task_that_is_never_in_hand_cannot_be_changed_at_work(seconds: float, 
     assert graded("3b.end-to-end", story.history()).verdict is verdict
 
 
+def failed(status: str = "failed", by: str | None = A, **values: Any) -> Story:
+    """The work of task 9 fails, and whoever says so writes this."""
+    story = Story().start(A).start(B).insert("9", 1.0, type="default", payload={"fail": True}, created_at="2030")
+    return story.claim("9", 1.5, A).update("9", 2.0, by, status=status, **values)
+
+
+@pytest.mark.parametrize("status", ["failed", "pending", "processing"])
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("created_at", "2031"),
+        ("type", "email"),
+        ("payload", {"fail": True, "error": "its payload says so"}),
+        ("payload", None),
+        ("title", "FAILED: title 9"),
+        ("description", "its payload says so"),
+    ],
+)
+@pytest.mark.parametrize("where", ["killed", "failing"])
+def test_a_worker_writes_nothing_that_is_not_its_own(status: str, column: str, value: Any, where: str) -> None:
+    story = failed(status, **{column: value})
+    judgement = judged("3b.end-to-end", changed(), *([story] if where == "killed" else [Story(), story]))
+    assert (judgement.verdict, judgement.expected) == (FAIL, f"{column} stays what it was")
+    assert judgement.observed == f"task 9 got another one as it became {status}"
+    assert ("place in the queue" if column == "created_at" else "columns of your own") in str(judgement.hint)
+
+
+@pytest.mark.parametrize(("column", "final"), [("type", {"type": "done"}), ("payload", {"payload": {"done": 1}})])
+def test_a_completion_writes_nothing_that_is_not_its_own(column: str, final: dict[str, Any]) -> None:
+    assert judged("3b.end-to-end", changed(**final)).expected == f"{column} stays what it was"
+
+
+def test_columns_of_its_own_are_a_workers_to_write() -> None:
+    assert judged("3b.end-to-end", changed(), Story(), failed(last_error="so", due_at="2031")).verdict is PASS
+
+
+@pytest.mark.parametrize("by", ["api", None])
+def test_what_others_write_in_a_task_is_not_the_workers_fault(by: str | None) -> None:
+    story = failed(by=by, payload={}, created_at="2029", updated_at=1.5)
+    assert judged("3b.end-to-end", changed(), Story(), story).verdict is PASS
+
+
+@pytest.mark.parametrize("status", ["failed", "pending"])
+@pytest.mark.parametrize("where", ["killed", "failing"])
+def test_a_failure_or_a_recovery_moves_the_time_as_well(status: str, where: str) -> None:
+    story = failed(status, by=A if where == "failing" else B, updated_at=1.5)
+    judgement = judged("3b.end-to-end", changed(), *([story] if where == "killed" else [Story(), story]))
+    assert (judgement.verdict, judgement.expected) == (FAIL, "updated_at moves with every change of the status")
+    assert judgement.observed == f"task 9 became {status}, and updated_at stayed what it was"
+
+
 # ---------------------------------------------------------------- updated_at
 
 
@@ -453,7 +504,7 @@ def test_a_time_that_a_second_statement_of_the_transaction_writes_is_enough() ->
 
 
 def test_a_change_that_moves_no_status_needs_no_time() -> None:
-    story = posted().claim("1", 1.2, A).update("1", 1.4, A, payload={"half": "done"}, updated_at=1.2)
+    story = posted().claim("1", 1.2, A).update("1", 1.4, A, progress=0.5, updated_at=1.2)
     assert judge(then_changed(story.complete("1", 1.7, A))).verdict is PASS
 
 

@@ -326,3 +326,62 @@ def test_a_record_in_which_no_task_was_aged_says_nothing_of_what_comes_later() -
     again = aged().update("2", 4.5, A, status="pending").update("2", 4.6, A, status="completed")
     assert fails(again).verdict is FAIL
     assert fails(without(again, "aged")).verdict is PASS
+
+
+# ---------------------------------------------------------------- by two workers
+
+
+def handed_over(first: int, second: int, *, cut: bool = False, at_end: str = "failed") -> Story:
+    """So many attempts by a worker that is ended then (``cut``: at one more), and so many by the next one."""
+    story = Story().start(A).insert("1", 0.5).note("failing", 0.6, task="1")
+    for number in range(first):
+        story.claim("1", 1.0 + number, A).update("1", 1.5 + number, A, status="pending", assigned_worker=None)
+    now = 1.0 + first
+    if cut:
+        story.claim("1", now, A)
+    story.exit(A, now + 0.3).note("handed-over", now + 0.4, task="1").start(B, now + 0.5)
+    if cut:
+        story.update("1", now + 0.6, None).update("1", now + 0.7, B, status="pending", assigned_worker=None)
+    for number in range(second):
+        story.claim("1", now + 1 + number, B)
+        status = at_end if number == second - 1 else "pending"
+        story.update("1", now + 1.5 + number, B, status=status)
+    return story
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "cut", "verdict"),
+    [
+        (3, 2, False, PASS),
+        (3, 3, False, FAIL),
+        (3, 5, False, FAIL),
+        (1, 4, False, PASS),
+        (2, 3, True, PASS),  # who knows whether it would have failed
+        (2, 4, True, FAIL),
+    ],
+)
+def test_attempts_by_a_worker_that_has_ended_count(first: int, second: int, cut: bool, verdict: Verdict) -> None:
+    assert fails(second=handed_over(first, second, cut=cut)).verdict is verdict
+
+
+def test_attempts_by_two_workers_are_told_with_all_of_them_and_a_hint() -> None:
+    judgement = fails(second=handed_over(3, 5))
+    assert judgement.observed == "failed after 8 attempts by two workers, one after the other"
+    assert judgement.expected == "failed, after five attempts at most, whoever makes them"
+    assert "Count the attempts in the table" in str(judgement.hint)
+    assert len(judgement.evidence) == 17
+
+
+def test_a_task_that_the_second_worker_leaves_pending_fails_as_ever() -> None:
+    assert fails(second=handed_over(3, 1, at_end="pending")).observed == "pending"
+
+
+def test_the_time_between_the_end_of_a_worker_and_the_next_attempt_is_no_attempt() -> None:
+    story = Story().start(A).insert("1", 0.5).note("failing", 0.6, task="1").claim("1", 1.0, A).exit(A, 1.3)
+    story.note("handed-over", 1.4, task="1").start(B, 8.0).update("1", 8.5, B, status="pending")
+    assert fails(second=story.claim("1", 9.0, B).update("1", 9.5, B, status="failed")).verdict is PASS
+
+
+def test_a_worker_that_the_grader_ends_with_the_scenario_has_tried_what_it_has_in_hand() -> None:
+    story = failing(0.1, last=None, good=True).note("scenario-over", 20.0).exit(A, 20.1, -9)
+    assert fails(story).observed == "processing after 1 attempts"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from grader.checkpoints import all_checks, select
+from grader.checkpoints.fencing import fails_at_once
 from grader.history.timeline import History
 from grader.judgement import Judgement, NotObserved
 from grader.model import Evidence, Verdict
@@ -117,6 +118,31 @@ def test_a_held_statement_is_shown_up_to_ninety_characters(length: int, shown: s
     story = left_alone(left_alone(two(), "1", 2.0), "2", 6.0, sql="x" * length)
     judgement = judged("x.fencing", slept_enough(failed_by_the_other(story, "3", 10.0)))
     assert f"“{shown}” held" in judgement.evidence[8].text
+
+
+def test_work_that_fails_before_it_begins_is_judged_by_the_two_other_sleeps() -> None:
+    story = left_alone(left_alone(two(), "1", 2.0), "2", 6.0, sql=COMPLETES).insert("3", 10.0).claim("3", 10.1, A)
+    story.update("3", 10.11, A, status="failed").note("fails-at-once", 10.3, task="3")
+    judgement = judged("x.fencing", slept_enough(story))
+    assert (judgement.verdict, judgement.observed) == (PASS, AT_WORK + LEFT_ALONE + THEN + LEFT_ALONE)
+    alone = left_alone(two(), "1", 2.0).note("fails-at-once", 10.3, task="3")
+    assert "was not seen to come" in reason("x.fencing", slept_enough(alone))
+
+
+@pytest.mark.parametrize(("took", "at_once"), [(0.0, True), (0.24, True), (0.26, False), (0.6, False)])
+@pytest.mark.parametrize("status", ["failed", "pending"])
+def test_work_is_seen_to_fail_before_it_can_have_been_done(took: float, at_once: bool, status: str) -> None:
+    story = two().insert("3", 1.0).claim("3", 2.0, A)
+    assert fails_at_once(story.history().story("3")) is False
+    assert fails_at_once(story.update("3", 2.0 + took, A, status=status).history().story("3")) is at_once
+    again = story.claim("3", 5.0, B).update("3", 5.0 + took, B, status="failed")
+    assert fails_at_once(again.history().story("3")) is at_once
+
+
+@pytest.mark.parametrize(("status", "at_once"), [("failed", True), ("pending", False)])
+def test_a_claim_that_nobody_sees_is_none_to_sleep_in(status: str, at_once: bool) -> None:
+    story = two().insert("3", 1.0).update("3", 2.0, A, status=status)
+    assert fails_at_once(story.history().story("3")) is at_once
 
 
 def test_without_a_task_in_hand_no_sleep_can_be_judged() -> None:

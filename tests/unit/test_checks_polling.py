@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from grader.checkpoints.polling import seconds_of
-from grader.history.events import UsageSampled
+from grader.history.events import ConnectionClosed, Stalled, UsageSampled
 from grader.history.timeline import History
 from grader.model import CheckResult, Verdict
 from tests.unit.histories import Story
@@ -86,6 +86,56 @@ def kept(second: Story, quarter: Story) -> CheckResult:
 def test_a_backlog_that_is_worked_off_without_a_wait_passes_and_with_a_wait_each_time_fails() -> None:
     assert kept(backlog(rounds(1.0), 0.0), rounds(0.25)).verdict is PASS
     assert kept(backlog(rounds(1.0), 1.0), rounds(0.25)).verdict is FAIL
+
+
+def with_failures(gap: float, *, tries: int = 1, rest: float = 0.0) -> Story:
+    """Four tasks that are completed, three between them that fail: it takes so long from a failure to the next claim.
+
+    ``tries``: so often is each tried. ``rest``: so long is waited after the last completion, with failing tasks left.
+    """
+    story, at = rounds(1.0), 7.0
+    for number in range(7):
+        story.insert(str(number), 6.0 + number / 100)
+    for number in range(7):
+        task = str(number)
+        if number % 2 == 0:
+            story.claim(task, at, A).complete(task, at + 0.05, A)
+            at += 0.06
+            continue
+        for each in range(tries):
+            status = "failed" if each == tries - 1 else "pending"
+            story.claim(task, at, A).update(task, at + 0.05, A, status=status)
+            at += 0.05 + gap
+    if rest:
+        story.update("5", at, A, status="pending").claim("5", at + rest, A)
+        story.update("5", at + rest + 0.1, A, status="failed").update("5", at + rest + 0.2, A, status="pending")
+    return story
+
+
+@pytest.mark.parametrize(
+    ("story", "verdict"),
+    [
+        (with_failures(0.01), PASS),
+        (with_failures(0.7), PASS),
+        (with_failures(1.0), FAIL),
+        (with_failures(0.01, tries=3), PASS),
+        (with_failures(1.0, tries=3), FAIL),
+        (with_failures(0.01, rest=9.0), PASS),
+    ],
+)
+def test_after_a_task_that_failed_the_next_one_is_claimed_without_a_wait(story: Story, verdict: Verdict) -> None:
+    assert kept(story, rounds(0.25)).verdict is verdict
+
+
+def test_a_wait_after_failures_is_told_as_that() -> None:
+    result = kept(with_failures(1.0), rounds(0.25))
+    assert result.observed == "1.00 s between a failure and the next claim"
+    assert "whatever came of it" in str(result.hint)
+
+
+def test_a_wait_in_a_backlog_for_which_the_machine_stood_still_is_none() -> None:
+    story = backlog(rounds(1.0), 1.0).add(*[Stalled(at=5.9 + 1.05 * n, seconds=0.5) for n in range(3)])
+    assert kept(story, rounds(0.25)).verdict is PASS
 
 
 def test_one_long_gap_that_a_busy_machine_made_is_forgiven() -> None:
@@ -176,6 +226,51 @@ def test_a_worker_that_spins_without_a_statement_is_seen_by_its_cpu_time() -> No
 def test_cpu_time_counts_by_the_time_that_it_was_measured_over_and_not_by_when() -> None:
     result = graded("3a.idle-quiet", idle(begins=100.0, ends=103.4, cpu_s=0.6).history())
     assert (result.verdict, "0.60 s of CPU time in 3.4 s" in str(result.observed)) == (FAIL, True)
+
+
+@pytest.mark.parametrize(
+    ("opened", "verdict"),
+    [
+        ([], PASS),
+        ([1.1] * 9, PASS),  # a pool that fills
+        ([1.6, 1.9, 1.95], PASS),  # loops that connect when they first need to
+        ([1.1, 2.1, 3.0], PASS),
+        ([1.97, 2.97, 3.97], FAIL),  # with each poll one
+        ([2.1, 3.3, 4.3], FAIL),
+        ([2.1, 2.2, 2.3], PASS),
+    ],
+)
+def test_connections_that_become_more_with_each_poll_are_seen(opened: list[float], verdict: Verdict) -> None:
+    story = polls(idle())
+    for number, at in enumerate(opened):
+        other_connection(story, at, number=900 + number)
+    assert graded("3a.idle-quiet", story.history()).verdict is verdict
+
+
+def test_connections_that_take_the_place_of_others_are_no_more_than_before() -> None:
+    story = polls(idle())
+    for number, (at, gone) in enumerate([(0.5, 2.6), (0.5, 3.6), (2.5, 9.0), (3.5, 9.0)]):
+        other_connection(story, at, number=900 + number)
+        story.add(ConnectionClosed(at=gone, service=A, connection=900 + number, by="terminate"))
+    assert graded("3a.idle-quiet", story.history()).verdict is PASS
+
+
+def test_connections_that_are_open_for_a_moment_each_are_not_left() -> None:
+    story = polls(idle())
+    for number, at in enumerate((1.1, 1.6, 2.1, 2.6, 3.1, 3.6, 4.39, 4.395)):
+        other_connection(story, at, number=900 + number)
+        story.add(ConnectionClosed(at=at + 0.02, service=A, connection=900 + number, by="terminate"))
+    assert graded("3a.idle-quiet", story.history()).verdict is PASS
+
+
+@pytest.mark.parametrize(("seconds", "verdict"), [(0.0, FAIL), (0.2, FAIL), (0.4, PASS)])
+def test_a_transaction_is_not_open_for_as_long_as_the_machine_stands_still(
+    seconds: float, verdict: Verdict
+) -> None:
+    story = idle().step(A, 1.5, "BEGIN", after="T").step(A, 2.3, "COMMIT", before="T")
+    if seconds:
+        story.add(Stalled(at=2.2, seconds=seconds))
+    assert graded("3a.idle-quiet", story.history()).verdict is verdict
 
 
 # ---------------------------------------------------------------- durations

@@ -134,6 +134,12 @@ def test_without_a_database_that_goes_away_nothing_is_said_of_answers_without_on
     assert (result.verdict, "database gone" in str(result.reason)) == (Verdict.INCONCLUSIVE, True)
 
 
+def test_a_task_that_was_not_asked_for_without_a_database_says_nothing() -> None:
+    story = Story().start("api").note("asks-without-database", 1.0, task="1").note("asked-without-database", 2.0)
+    result = reads(RIGHT, gone=story.history())
+    assert (result.verdict, "no task was asked for" in str(result.reason)) == (Verdict.INCONCLUSIVE, True)
+
+
 # ---------------------------------------------------------------- 2.list
 
 
@@ -145,6 +151,15 @@ def test_a_list_that_ends_early_names_what_it_leaves_out() -> None:
 def test_a_page_that_shows_a_task_twice_and_another_never_fails() -> None:
     history = changed("GET", f"/tasks?limit={PAGE}&offset={PAGE}", body=lambda rows: [{"id": "1"}, *rows[1:]])
     assert failing(history) == {"2.list": "left out: 21; twice: 1"}
+
+
+def test_pages_that_a_change_moves_fail_with_the_change_between_them() -> None:
+    history = changed("GET", f"/tasks?limit={PAGE}&offset={PAGE}", body=lambda rows: [{"id": "20"}, *rows[:-1]])
+    result = graded("2.list", history)
+    assert (result.verdict, result.observed) == (FAIL, "left out: 25; twice: 20")
+    first, change, second = result.evidence
+    assert change.text == "task 1, 25 changed by the grader: updated_at is now the latest"
+    assert first.at < change.at < second.at
 
 
 def test_pages_that_are_cut_before_they_are_filtered_fail_by_what_they_leave_out() -> None:

@@ -32,6 +32,7 @@ SHOWN = {
     "poll-word": "WORKER_POLL_INTERVAL=abc",
     "poll-zero": "WORKER_POLL_INTERVAL=0s",
     "poll-negative": "WORKER_POLL_INTERVAL=-1",
+    "poll-nan": "WORKER_POLL_INTERVAL=NaN",
     "duration-word": "WORKER_TASK_DURATION=soon",
     "stuck-zero": "WORKER_STUCK_TIMEOUT=0s",
     "level-word": "LOG_LEVEL=loud",
@@ -77,7 +78,7 @@ def starts(first: Story | None = None, second: Story | None = None) -> Judgement
 def test_a_worker_that_polls_and_refuses_what_makes_no_sense_passes() -> None:
     judgement = starts()
     assert judgement.verdict is PASS
-    assert judgement.observed == "polling 0.5 s after its start; 8 bad settings refused"
+    assert judgement.observed == "polling 0.5 s after its start; 9 bad settings refused"
 
 
 def test_workers_that_were_not_started_say_nothing() -> None:
@@ -94,7 +95,7 @@ def test_a_worker_that_ends_by_itself_fails_with_whether_it_had_polled(looks: bo
     assert (judgement.verdict, judgement.expected) == (FAIL, "a worker that polls and stays up")
     assert judgement.observed == f"it ended, status 3, {'after' if looks else 'before'} its first poll"
     assert (judgement.hint is None) is looks
-    assert looks or "the first TODO of worker_service/" in str(judgement.hint)
+    assert looks or "begin with the TODOs of 3a part 1" in str(judgement.hint)
     assert [text for _, text in told(judgement)] == [*[f"log: line {n}" for n in "cdefgh"], "exited, status 3"]
     assert judgement.spoils is None
 
@@ -280,7 +281,14 @@ def test_a_password_in_the_log_of_a_worker_that_logs_as_much_as_it_can_is_one_as
     judgement = copes(gone("no database"), third=refusing().log("worker-plain", 0.7, text))
     assert (judgement.verdict, judgement.observed) == (FAIL, "the database password was logged")
     assert told(judgement) == [(0.7, f"log: {text}")]
-    assert copes(gone("no database"), third=refusing().log("worker-no-url", 0.7, text)).verdict is PASS
+
+
+@pytest.mark.parametrize("name", ["bad-url", "poll-word", "level-word"])
+def test_a_password_in_what_a_bad_setting_is_refused_with_is_one_as_well(name: str) -> None:
+    text = f"bad settings: DATABASE_URL='postgresql://me:{PASSWORD_MARK}@host:no-port/lab'"
+    judgement = copes(gone("no database"), third=refusing().log(f"worker-{name}", 0.7, text))
+    assert (judgement.verdict, judgement.observed) == (FAIL, "the database password was logged")
+    assert told(judgement) == [(0.7, f"log: {text}")]
 
 
 @pytest.mark.parametrize("at", [3.0, 3.2])
@@ -321,6 +329,14 @@ def test_a_worker_that_ends_as_if_all_were_well_fails() -> None:
 @pytest.mark.parametrize(("cpu_s", "verdict"), [(0.69, PASS), (0.71, FAIL)])
 def test_a_worker_that_waits_uses_little_cpu_time(cpu_s: float, verdict: Verdict) -> None:
     assert copes(used(gone("no database"), cpu_s)).verdict is verdict
+
+
+@pytest.mark.parametrize(("cpu_s", "verdict"), [(0.5, PASS), (1.0, FAIL)])
+def test_cpu_time_of_a_start_is_none_of_waiting(cpu_s: float, verdict: Verdict) -> None:
+    story = gone("hello", "no database")
+    for at, used_s in ((0.5, 1.0), (0.9, 3.5), (1.3, 3.6), (1.3, 3.6), (2.9, 3.6 + cpu_s)):
+        story.add(UsageSampled(at=at, service=A, cpu_s=used_s, processes=1))
+    assert copes(story).verdict is verdict
 
 
 def test_exactly_the_share_that_is_allowed_is_no_busy_loop() -> None:

@@ -21,12 +21,22 @@ def waiting(exits: float | None = None, status: int = 0) -> Story:
     return story if exits is None else story.exit(A, exits, status)
 
 
-def unreachable(*, alive: bool = True, signal: bool = True, exits: float | None = 1.25) -> Story:
-    """Without a database; SIGTERM comes at 1, and the scenario waits until 9."""
-    story = Story().start(A).log(A, 0.1, "started").note("tried", 0.9, alive=alive)
+UNHEARD = "worker-unheard"
+
+
+def unreachable(
+    *, alive: bool = True, signal: bool = True, exits: float | None = 1.25, unheard: float | None = 1.5
+) -> Story:
+    """Without a database; SIGTERM comes at 1, and the scenario waits until 9. ``unheard``: when the other one ends."""
+    story = Story().start(A).log(A, 0.1, "started").start(UNHEARD)
+    story.note("tried", 0.9, alive=[*([A] if alive else []), UNHEARD])
     if signal:
-        story.signal(A, "SIGTERM", 1.0).note("waited", 9.0)
-    return story if exits is None else story.exit(A, exits, 1)
+        story.signal(A, "SIGTERM", 1.0)
+    story.signal(UNHEARD, "SIGTERM", 1.0).note("waited", 9.0)
+    for name, ends in ((A, exits), (UNHEARD, unheard)):
+        if ends is not None:
+            story.exit(name, ends, 1)
+    return story
 
 
 def stops(
@@ -99,6 +109,25 @@ def test_a_worker_that_tries_to_connect_and_does_not_hear_of_sigterm_fails_with_
     ]
 
 
+def test_a_worker_that_waits_for_a_database_that_is_silent_fails_with_what_connecting_lacks() -> None:
+    story = unreachable(unheard=None).log(UNHEARD, 0.5, "connecting")
+    judgement = stops(waiting(1.125), without=story)
+    assert (judgement.verdict, judgement.observed) == (FAIL, "still there 8 s after SIGTERM")
+    assert judgement.expected == "an end after SIGTERM, although the database is silent"
+    assert "connect_timeout" in str(judgement.hint)
+    assert told(judgement) == [(1.0, "SIGTERM sent"), (0.5, "log: connecting")]
+
+
+def test_a_worker_that_hears_of_sigterm_neither_refused_nor_in_silence_is_told_of_the_first() -> None:
+    judgement = stops(waiting(1.125), without=unreachable(exits=None, unheard=None))
+    assert judgement.expected == "an end after SIGTERM, although the database cannot be reached"
+
+
+def test_workers_that_the_grader_ended_in_silence_have_not_ended() -> None:
+    story = unreachable(unheard=9.51).note("scenario-over", 9.5)
+    assert stops(waiting(1.125), without=story).verdict is FAIL
+
+
 @pytest.mark.parametrize(("exits", "verdict"), [(9.49, PASS), (9.5, FAIL), (9.51, FAIL)])
 def test_an_end_that_the_grader_makes_is_none_of_the_workers(exits: float, verdict: Verdict) -> None:
     story = unreachable(exits=exits).note("scenario-over", 9.5)
@@ -116,9 +145,12 @@ def test_a_worker_that_gave_up_by_itself_without_a_database_needs_no_signal() ->
 @pytest.mark.parametrize(
     ("without", "reason"),
     [
-        (Story().start(A).signal(A, "SIGTERM", 1.0).note("waited", 9.0), "^the worker was not started$"),
+        (Story().start(A).signal(A, "SIGTERM", 1.0).note("waited", 9.0), "^the workers were not started$"),
         (unreachable(signal=False, exits=None), "^the worker got no signal$"),
-        (unreachable(signal=False, exits=None).signal(A, "SIGTERM", 1.0), "^the scenario came to no end$"),
+        (
+            Story().start(A).note("tried", 0.9, alive=[A]).signal(A, "SIGTERM", 1.0),
+            "^the scenario came to no end$",
+        ),
     ],
 )
 def test_a_worker_that_was_not_seen_to_try_without_a_database_says_nothing(without: Story, reason: str) -> None:

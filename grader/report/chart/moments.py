@@ -30,6 +30,8 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "idle-begins": "the idle time begins",
         "idle-ends": "the idle time ends",
         "failing": "the work of task {task} is to fail",
+        "handed-over": "from now on another worker goes on with task {task}",
+        "fails-at-once": "the work of task {task} failed before it could be stopped in its middle",
         "posted": "task {task} was posted",
         "at-work": "the worker is at work",
         "point": "{signal} to {service} {where} step {step}: it left the task {left}",

@@ -65,7 +65,7 @@ class Database:
     def run(self, sql: str, **values: Any) -> list[list[Any]]:
         try:
             if self.connection is None:
-                self.connection = pg8000.native.Connection(**self.settings.connect, timeout=10)
+                self.connection = pg8000.native.Connection(**self.settings.connect, timeout=6)
             return self.connection.run(sql, **values) or []
         except TROUBLE:
             self.close()

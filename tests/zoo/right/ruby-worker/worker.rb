@@ -27,5 +27,5 @@ rescue Worker::NoDatabase => e
   log.error "no database at the start, giving up: #{e.message}"
   exit 1
 end
-log.info "shutdown complete"
+log.info "worker ended"
 stop.ignore # nothing is left to stop

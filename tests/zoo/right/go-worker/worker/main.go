@@ -30,7 +30,7 @@ func main() {
 		}
 	}()
 
-	logger.info("worker %s started, polling every %v", config.workerID, config.pollInterval)
+	logger.info("worker %s started, poll interval %d ns", config.workerID, config.pollInterval)
 	if err := run(ctx, config, logger); err != nil {
 		logger.error("%v", err)
 		os.Exit(1)

@@ -10,20 +10,23 @@ from psycopg.rows import DictRow, dict_row
 from jsonworker.config import Config
 from jsonworker.events import Events
 
-MOST_FAILURES = 3
+MOST_FAILURES = 5
+FIRST_REST = 2.0  # seconds until the second attempt at work that failed; each rest is twice the one before
 RETRY = 0.4
 
 Connection = psycopg.AsyncConnection[DictRow]
 
 OLDEST = """SELECT id, title, type, payload, attempts + 1 AS attempt FROM tasks
-            WHERE status = 'pending' ORDER BY created_at, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED"""
+            WHERE status = 'pending' AND (due_at IS NULL OR due_at <= now())
+            ORDER BY created_at, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED"""
 TAKE = """UPDATE tasks SET status = 'processing', assigned_worker = %(worker)s, attempts = %(attempt)s, updated_at = now()
           WHERE id = %(id)s"""
 COMPLETE = """UPDATE tasks SET status = 'completed', last_error = NULL, updated_at = now()
               WHERE id = %(id)s AND attempts = %(attempt)s AND status IN ('processing', 'completed')"""
 # Done a second time, if the answer was lost, it meets no row: the task is pending or failed by then. No harm is done.
 FAIL = """UPDATE tasks SET status = CASE WHEN failures + 1 >= %(most)s THEN 'failed' ELSE 'pending' END,
-              failures = failures + 1, last_error = %(error)s, assigned_worker = NULL, updated_at = now()
+              failures = failures + 1, due_at = now() + make_interval(secs => %(rest)s * 2 ^ failures),
+              last_error = %(error)s, assigned_worker = NULL, updated_at = now()
           WHERE id = %(id)s AND attempts = %(attempt)s AND status = 'processing'
           RETURNING status, failures"""
 BEAT = "UPDATE tasks SET updated_at = now() WHERE id = %(id)s AND attempts = %(attempt)s AND status = 'processing'"
@@ -80,6 +83,8 @@ class Service:
         except Exception as problem:
             error = str(problem)
         ended = time.monotonic()
+        if error is None:
+            self.events.info("work_finished", task_id=task["id"], seconds=round(ended - began, 3))
         while not await self.recorded(task, error, ended - began):
             if self.stop.is_set() and time.monotonic() - ended > self.config.timeout:
                 self.events.error("result_given_up", task_id=task["id"])
@@ -106,7 +111,8 @@ class Service:
                     self.events.info("task_completed", task_id=task["id"], seconds=round(seconds, 3))
                     return True
             else:
-                cursor = await connection.execute(FAIL, {**values, "error": error, "most": MOST_FAILURES})
+                values |= {"error": error, "most": MOST_FAILURES, "rest": FIRST_REST}
+                cursor = await connection.execute(FAIL, values)
                 if row := await cursor.fetchone():
                     self.events.warning(
                         "work_failed", task_id=task["id"], error=error, failures=row["failures"], now=row["status"]

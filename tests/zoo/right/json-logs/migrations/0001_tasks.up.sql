@@ -9,6 +9,7 @@ CREATE TABLE tasks (
     assigned_worker TEXT,
     attempts        SMALLINT    NOT NULL DEFAULT 0,
     failures        SMALLINT    NOT NULL DEFAULT 0,
+    due_at          TIMESTAMPTZ,
     last_error      TEXT,
     created_at      TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at      TIMESTAMPTZ NOT NULL DEFAULT now()

@@ -43,7 +43,7 @@ export class Tasks {
   async list({ status, limit, offset }) {
     const { rows } = await this.pool.query(
       `SELECT ${COLUMNS} FROM tasks WHERE $1::text IS NULL OR status = $1
-       ORDER BY created_at, id LIMIT $2 OFFSET $3`,
+       ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3`,
       [status, limit, offset],
     );
     return rows;

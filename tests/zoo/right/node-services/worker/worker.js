@@ -19,7 +19,7 @@ export async function start(env, stop) {
     return 1;
   }
   const log = createLog("worker", settings.logLevel);
-  log.info("worker started", { worker: settings.workerId, pollInterval: settings.pollInterval / 1000 });
+  log.info("worker started", { worker: settings.workerId, pollInterval: settings.pollInterval });
   const begun = () => log.info("shutdown begun, no more tasks are claimed");
   if (stop.aborted) begun();
   else stop.addEventListener("abort", begun, { once: true });

@@ -32,7 +32,8 @@ class Work
 
   def attempt(task)
     KINDS[task.type].call(task, @log)
-    sleep(@duration || rand(2.0..5.0))
     raise Failed, "its payload wants it so" if task.payload.is_a?(Hash) && task.payload["fail"] == true
+
+    sleep(@duration || rand(2.0..5.0))
   end
 end

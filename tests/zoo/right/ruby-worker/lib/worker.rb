@@ -24,7 +24,7 @@ class Worker
   def run
     Thread.new do
       @stop.wait(nil)
-      @log.info "shutdown begins: nothing more is claimed"
+      @log.info "asked to end: nothing more is claimed"
     end
     session until @stop.requested? && @result.nil?
   end
@@ -83,7 +83,7 @@ class Worker
     if table.finish(task, @result.status)
       @log.info format("task=%s %s, took %.3f s", task.id, @result.status, @result.seconds)
     else
-      @log.warn "task=#{task.id} has changed hands, its result is thrown away"
+      @log.warn "task=#{task.id} is finished, and no longer ours: its result is thrown away"
     end
     @result = nil
   end

@@ -1,7 +1,11 @@
--- updated_at is nobody's duty but the table's.
+ALTER TABLE tasks ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE tasks ADD COLUMN words TSVECTOR GENERATED ALWAYS AS (to_tsvector('simple', title || ' ' || description)) STORED;
+
+-- updated_at is nobody's duty but the table's; nor is the number of changes.
 CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.updated_at := clock_timestamp();
+    NEW.version := OLD.version + 1;
     RETURN NEW;
 END $$;
 

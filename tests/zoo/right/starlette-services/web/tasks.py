@@ -50,7 +50,7 @@ class Tasks:
 
     async def page(self, page: Page) -> list[Row]:
         sql = f"""SELECT {COLUMNS} FROM tasks WHERE $1::text IS NULL OR status = $1
-                  ORDER BY created_at, id LIMIT $2 OFFSET $3"""
+                  ORDER BY id LIMIT $2 OFFSET $3"""
         return [_row(found) for found in await self._pool.fetch(sql, page.status, page.limit, page.offset)]
 
     async def update(self, task: int, change: Change) -> Row | None:

@@ -66,7 +66,7 @@ def list_tasks(status: str | None, limit: int, offset: int) -> list[DictRow]:
     with connection() as database:
         return database.execute(
             f"""SELECT {COLUMNS} FROM tasks WHERE %(status)s::text IS NULL OR status = %(status)s
-                ORDER BY created_at, id LIMIT %(limit)s OFFSET %(offset)s""",
+                ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s""",
             {"status": status, "limit": limit, "offset": offset},
         ).fetchall()
 
