@@ -169,7 +169,7 @@ def test_one_check_runs_what_it_needs_and_no_more(grader: Grader, tmp_path: Path
     done = grader("grade", SOLUTION, "--postgres", "embedded", "--only", name, "--output", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     recorded = sorted(path.stem for path in (tmp_path / "history").iterdir())
-    assert recorded == ["idle_quarter", "second_signal", "sigterm_mid_task"]
+    assert recorded == ["idle_quarter", "second_signal", "sigterm_mid_task", "sigterm_while_waiting"]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.report import render_json
+from grader.report import BY_NAME, read_json, render_json
 from tests.unit.any_report import HOSTILE, ONE_OF_EACH, hostile_report
 
 SCRIPT = Path(__file__).parents[2] / ".github" / "actions" / "comment" / "comment.sh"
@@ -127,10 +127,14 @@ def test_no_word_of_the_artifact_but_the_report_is_taken(github: GitHub) -> None
 
 
 @pytest.mark.parametrize("text", HOSTILE[:9])
-def test_a_hostile_report_is_posted_inert(text: str, github: GitHub) -> None:
-    assert github.comment({"report.json": render_json(hostile_report(text))}).returncode == 0
+def test_a_hostile_report_is_posted_as_it_is_rendered_and_no_other_way(
+    text: str, github: GitHub, tmp_path: Path
+) -> None:
+    (tmp_path / "report.json").write_text(written := render_json(hostile_report(text)))
+    assert github.comment({"report.json": written}).returncode == 0
     assert github.posted is not None
-    assert "<script>" not in github.posted.replace("```", "") or "`<script>" in github.posted
+    # That what is rendered is inert is shown by test_formats_hostile.py.
+    assert github.posted.strip() == BY_NAME["comment"].render(read_json(tmp_path / "report.json")).strip()
     assert len(github.posted) <= 65_536
 
 
