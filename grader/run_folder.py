@@ -1,4 +1,4 @@
-"""The private folder of one run, and the removal of what earlier runs left behind.
+"""The private folder of one run.
 
 Everything that must not outlive a run is named in its folder: the processes and containers it started, and the
 files it made. The grader holds the folder by a lock (flock(2) on the folder itself) that the kernel releases when
@@ -16,7 +16,6 @@ import signal
 import stat
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -41,13 +40,6 @@ _MEMORY_NEEDED = 1 << 30
 _JOURNAL = "journal.jsonl"
 _LONGEST_PARENT = 60
 """A Unix socket's whole path has room for about 104 bytes (sun_path; fewest on macOS)."""
-
-_CLOCK_TOLERANCE = 2.0
-"""Seconds by which the create time of one process may seem to move: the boot time it counts from is rounded."""
-
-_SANDBOXES = frozenset({"bwrap", "nsenter"})
-_POLITE_TIMEOUT = 5.0
-_KILL_TIMEOUT = 10.0
 
 
 class RunFolder:
@@ -149,30 +141,6 @@ def default_parent() -> Path:
     return folder if fits and passable else Path("/tmp").resolve()
 
 
-def remove_leftovers(parent: Path | None = None) -> list[str]:
-    """End and remove what runs left behind whose grader is dead. One line for people for each thing done.
-
-    Runs that are alive are not touched, nor is anything of another user. What cannot be removed is told in a
-    line as well, and tried again by the next run.
-    """
-    told: list[str] = []
-    for path in sorted((parent or default_parent()).glob(f"{PREFIX}*")):
-        with _taken(path) as ours:
-            if not ours:
-                continue
-            entries = _read_journal(path)
-            told += _end_processes(path, entries)
-            try:
-                _remove_from_memory(path)
-                told += _remove_containers(path, entries)
-                _remove_tree(path)
-            except (EnvironmentFailed, OSError) as problem:
-                told.append(f"{path}, left by an earlier run, stays for now: {problem}")
-            else:
-                told.append(f"removed {path}, left by an earlier run")
-    return told
-
-
 # ---------------------------------------------------------------- the lock
 
 
@@ -213,7 +181,8 @@ def _lock(path: Path) -> int | None:
 
 
 @contextmanager
-def _taken(path: Path) -> Iterator[bool]:
+def taken(path: Path) -> Iterator[bool]:
+    """Hold the folder of a run, if nobody else does; whether it is ours for as long as the context lasts."""
     descriptor = _lock(path)
     try:
         yield descriptor is not None
@@ -225,15 +194,15 @@ def _taken(path: Path) -> Iterator[bool]:
 def _remove_run(path: Path) -> None:
     try:
         with ExitStack() as both:  # one that cannot be removed keeps nothing else
-            both.callback(_remove_containers, path, _read_journal(path))
-            both.callback(_remove_from_memory, path)
+            both.callback(remove_containers, path, read_journal(path))
+            both.callback(remove_from_memory, path)
     except (EnvironmentFailed, OSError):
         _remove_all_but_the_journal(path)
     else:
-        _remove_tree(path)
+        remove_tree(path)
 
 
-def _remove_tree(path: Path) -> None:
+def remove_tree(path: Path) -> None:
     """Remove a folder, also where a service took rights away from folders of its own."""
     for _attempt in range(2):
         shutil.rmtree(path, ignore_errors=True)
@@ -248,7 +217,7 @@ def _remove_tree(path: Path) -> None:
 def _remove_all_but_the_journal(path: Path) -> None:
     for each in path.iterdir():
         if each.name != _JOURNAL:
-            _remove_tree(each) if each.is_dir() and not each.is_symlink() else each.unlink()
+            remove_tree(each) if each.is_dir() and not each.is_symlink() else each.unlink()
 
 
 def _has_memory() -> bool:
@@ -263,19 +232,20 @@ def _in_memory(path: Path) -> Path:
     return MEMORY / path.name
 
 
-def _remove_from_memory(path: Path) -> None:
+def remove_from_memory(path: Path) -> None:
     """Remove the run's folder in memory; nothing of another user, and no link, that merely has its name."""
     folder = _in_memory(path)
     with suppress(FileNotFoundError):
         found = folder.lstat()
         if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid():
-            _remove_tree(folder)
+            remove_tree(folder)
 
 
-# ---------------------------------------------------------------- what a dead run noted
+# ---------------------------------------------------------------- what a run noted
 
 
-def _read_journal(path: Path) -> list[Mapping[str, Any]]:
+def read_journal(path: Path) -> list[Mapping[str, Any]]:
+    """What a run noted: its processes and containers."""
     entries = []
     with suppress(FileNotFoundError):
         for line in (path / _JOURNAL).read_bytes().splitlines():
@@ -284,105 +254,8 @@ def _read_journal(path: Path) -> list[Mapping[str, Any]]:
     return entries
 
 
-def _end_processes(path: Path, entries: list[Mapping[str, Any]]) -> list[str]:
-    told = []
-    for entry in entries:
-        if "pid" not in entry:
-            continue
-        processes = _session(path, entry["pid"], entry["created"])
-        if not processes:
-            continue
-        names = ", ".join(sorted({_name(process) for process in processes}))
-        if entry["first"] is not None:
-            with suppress(psutil.Error):
-                psutil.Process(entry["pid"]).send_signal(signal.Signals(entry["first"]))
-            processes = _still_alive(processes, _POLITE_TIMEOUT)
-        for process in processes:
-            with suppress(psutil.Error):
-                process.kill()
-        outcome = "could not end" if _still_alive(processes, _KILL_TIMEOUT) else "ended"
-        told.append(f"{outcome} {names} (process {entry['pid']} and its children), left by an earlier run")
-    return told + _end_strays(path)
-
-
-def _end_strays(path: Path) -> list[str]:
-    """End what was started for a run and never noted: its grader was killed between the two."""
-    told = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            if not (_was_started_in(process, path) or _is_sandbox_for(process, path)):
-                continue
-            name = _name(process)
-            process.kill()
-            outcome = "could not end" if _still_alive([process], _KILL_TIMEOUT) else "ended"
-            told.append(f"{outcome} {name} (process {process.pid}), left by an earlier run")
-    return told
-
-
-def _still_alive(processes: list[psutil.Process], patience: float) -> list[psutil.Process]:
-    """Those that have not ended within ``patience`` seconds.
-
-    A zombie has ended: it may wait long for whoever adopted it to take notice.
-    """
-    deadline = time.monotonic() + patience
-    while True:
-        processes = [process for process in processes if _is_alive(process)]
-        if not processes or time.monotonic() > deadline:
-            return processes
-        time.sleep(0.002)
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    with suppress(psutil.Error):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    return False
-
-
-def _session(path: Path, leader: int, created: float) -> list[psutil.Process]:
-    """The processes that came of a noted leader and are still alive.
-
-    The leader's number counts only if it is the very process that was noted (ended and not taken notice of, it
-    still has its number). When it is gone, what is left of its session counts only if its environment names the
-    run's folder: the number may have been used again since.
-    """
-    noted = _is_same(leader, created)
-    if not noted and psutil.pid_exists(leader):
-        return []
-    found = {}
-    if noted:
-        with suppress(psutil.Error):
-            process = psutil.Process(leader)
-            found = {p.pid: p for p in (process, *process.children(recursive=True))}
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            if os.getsid(process.pid) == leader and (noted or _was_started_in(process, path)):
-                found[process.pid] = process
-    return [process for process in found.values() if process.pid != os.getpid() and _is_alive(process)]
-
-
-def _is_same(pid: int, created: float) -> bool:
-    with suppress(psutil.Error):
-        process = psutil.Process(pid)
-        return abs(process.create_time() - created) < _CLOCK_TOLERANCE
-    return False
-
-
-def _was_started_in(process: psutil.Process, path: Path) -> bool:
-    return process.environ().get("TMPDIR", "").startswith(f"{path}{os.sep}")
-
-
-def _is_sandbox_for(process: psutil.Process, path: Path) -> bool:
-    """Whether it was to start a service of that run in a sandbox; whatever is in the sandbox ends with it."""
-    return process.name() in _SANDBOXES and any(word.startswith(str(path)) for word in process.cmdline())
-
-
-def _name(process: psutil.Process) -> str:
-    with suppress(psutil.Error):
-        return process.name()
-    return "a process"
-
-
-def _remove_containers(path: Path, entries: list[Mapping[str, Any]]) -> list[str]:
+def remove_containers(path: Path, entries: list[Mapping[str, Any]]) -> list[str]:
+    """Remove the run's containers; a line for each. Raises EnvironmentFailed where their engine does not let us."""
     engines = {entry["engine"] for entry in entries if "container" in entry}
     if not engines:
         return []

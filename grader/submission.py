@@ -8,7 +8,6 @@ and nothing of the folder is imported or executed. The manifest is described in 
 from __future__ import annotations
 
 import difflib
-import errno
 import os
 import re
 import shutil
@@ -18,18 +17,16 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, NamedTuple, assert_never
+from typing import Any
 
+from grader.durations import DurationForm
 from grader.errors import BadSubmission
+from grader.submission_files import decoded, mode_of, read_bytes, reason_of
 
 MANIFEST = "flowforge.toml"
 LABS = ("lab-03",)
 """The labs that this grader has checkpoints for."""
-
-DurationForm = Literal["seconds", "go"]
-"""How a submission wants its durations written: ``0.25``, or ``250ms``."""
 
 _SECTIONS: Mapping[str, frozenset[str]] = {
     "api": frozenset({"command"}),
@@ -41,7 +38,6 @@ _SECTIONS: Mapping[str, frozenset[str]] = {
 _TOP_LEVEL = frozenset({"lab", "durations", *_SECTIONS})
 
 _MANIFEST_LIMIT = 64 * 1024
-_MIGRATION_LIMIT = 1024 * 1024
 _MIGRATIONS_LIMIT = 1000
 _MIGRATION_NAME = re.compile(r"(?P<number>[0-9]{4})_[A-Za-z0-9][A-Za-z0-9_.-]*\.up\.sql")
 
@@ -66,13 +62,6 @@ class Submission:
     migration_files: tuple[Path, ...]
     data_flow: Path
     answers: Path
-
-
-class Document(NamedTuple):
-    """What there was to read: the text, or else the problem, as one line without the file's name."""
-
-    text: str | None
-    problem: str | None
 
 
 def load_submission(folder: Path) -> Submission:
@@ -154,7 +143,7 @@ class _Manifest:
         """The section's command; without the section, the one that runs ``package``, if that is there."""
         if (command := self.command(section)) is not None:
             return command
-        if stat.S_ISDIR(_mode(self._folder / package, package)):
+        if stat.S_ISDIR(mode_of(self._folder / package, package)):
             return ("python", "-m", package)
         raise BadSubmission(
             f"{self._folder}: nothing to run as the {section}: no folder {package}, and no [{section}] command "
@@ -174,7 +163,7 @@ class _Manifest:
         for step in [path, *path.parents]:
             if step == self._folder:
                 break
-            if stat.S_ISLNK(_mode(step, f"{name} = {value!r}", follow=False)):
+            if stat.S_ISLNK(mode_of(step, f"{name} = {value!r}", follow=False)):
                 raise BadSubmission(f"{name} goes through a link: {value!r}; put the file itself there")
         return path
 
@@ -182,7 +171,7 @@ class _Manifest:
         """The folder of migrations: the one that is named, the default one if it is there, or None."""
         folder = self.path("database", "migrations", default="migrations")
         relative = folder.relative_to(self._folder)
-        if stat.S_ISDIR(mode := _mode(folder, str(relative))):
+        if stat.S_ISDIR(mode := mode_of(folder, str(relative))):
             return folder
         if "migrations" not in self._content.get("database", {}) and not mode:
             return None
@@ -210,14 +199,14 @@ def _existing_folder(folder: Path) -> Path:
 def _read_manifest(folder: Path) -> Mapping[str, Any]:
     path = folder / MANIFEST
     try:
-        content = _read_bytes(folder, path, _MANIFEST_LIMIT + 1)
+        content = read_bytes(folder, path, _MANIFEST_LIMIT + 1)
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise BadSubmission(f"{path}: cannot be read: {_reason(error)}") from None
+        raise BadSubmission(f"{path}: cannot be read: {reason_of(error)}") from None
     if len(content) > _MANIFEST_LIMIT:
         raise BadSubmission(f"{path}: larger than {_MANIFEST_LIMIT // 1024} KiB; a manifest is a few lines")
-    text = _decoded(content, str(path))
+    text = decoded(content, str(path))
     try:
         return tomllib.loads(text)
     except RecursionError:
@@ -248,7 +237,7 @@ def _migration_files(root: Path, folder: Path) -> tuple[Path, ...]:
         with os.scandir(folder) as entries:
             files = sorted(Path(entry.path) for entry in entries if entry.name.endswith(".sql"))
     except OSError as error:
-        raise BadSubmission(f"{folder.relative_to(root)}: cannot be read: {_reason(error)}") from None
+        raise BadSubmission(f"{folder.relative_to(root)}: cannot be read: {reason_of(error)}") from None
     if len(files) > _MIGRATIONS_LIMIT:
         raise BadSubmission(f"{folder.relative_to(root)}: more than {_MIGRATIONS_LIMIT} migrations")
     for path in files:
@@ -257,7 +246,7 @@ def _migration_files(root: Path, folder: Path) -> tuple[Path, ...]:
             continue
         if (named := _MIGRATION_NAME.fullmatch(path.name)) is None:
             raise BadSubmission(f"{shown}: a migration is named NNNN_name.up.sql, such as 0001_tasks.up.sql")
-        if not stat.S_ISREG(_mode(path, str(shown), follow=False)):
+        if not stat.S_ISREG(mode_of(path, str(shown), follow=False)):
             raise BadSubmission(f"{shown}: not a regular file; put the migration itself there")
         if (other := by_number.setdefault(named["number"], path)) != path:
             raise BadSubmission(f"{shown}: has the same number as {other.name}; number each migration once")
@@ -289,7 +278,7 @@ def executable_command(folder: Path, command: Sequence[str]) -> tuple[str, ...]:
     if ".." in PurePosixPath(program).parts:
         raise BadSubmission(f"the command {program!r} leaves the submission; name a program inside the folder")
     own = folder / program
-    if not stat.S_ISREG(_mode(own, f"the command {program!r}")):
+    if not stat.S_ISREG(mode_of(own, f"the command {program!r}")):
         raise BadSubmission(f"the command {program!r} does not exist in {folder}")
     if not os.access(own, os.X_OK):
         raise BadSubmission(f"the command {program!r} is not executable; run chmod +x on it")
@@ -302,142 +291,9 @@ def interpreter(folder: Path) -> str:
     Raises BadSubmission for a ``.venv`` without a usable interpreter, such as one copied from another machine.
     """
     environment = folder / ".venv"
-    if not stat.S_ISDIR(_mode(environment, str(environment))):
+    if not stat.S_ISDIR(mode_of(environment, str(environment))):
         return sys.executable
     own = environment / "bin" / "python"
-    if not (stat.S_ISREG(_mode(own, str(own))) and os.access(own, os.X_OK)):
+    if not (stat.S_ISREG(mode_of(own, str(own))) and os.access(own, os.X_OK)):
         raise BadSubmission(f"{environment}: has no bin/python that runs here; make it again, or delete it")
     return str(own)
-
-
-# ---------------------------------------------------------------- durations
-
-
-def format_duration(seconds: float, form: DurationForm) -> str:
-    """A duration as a submission wants to read it, without loss: 0.25 is ``0.25`` or ``250ms``, 90 is ``1m30s``.
-
-    Raises ValueError for a number that is not finite.
-    """
-    exact = Decimal(repr(seconds)) if isinstance(seconds, float) else Decimal(seconds)
-    if not exact.is_finite():
-        raise ValueError(f"not a duration: {seconds}")
-    match form:
-        case "seconds":
-            return _plain(exact)
-        case "go":
-            return _go_duration(exact)
-        case _:
-            assert_never(form)
-
-
-def _go_duration(seconds: Decimal) -> str:
-    """The syntax of Go's time.ParseDuration, which takes a fraction with every unit."""
-    sign, rest = ("-", -seconds) if seconds < 0 else ("", seconds)
-    if 0 < rest < 1:
-        return f"{sign}{_plain(rest * 1000)}ms"
-    minutes, rest = divmod(rest, 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [f"{amount}{unit}" for amount, unit in ((int(hours), "h"), (int(minutes), "m")) if amount]
-    if rest or not parts:
-        parts.append(f"{_plain(rest)}s")
-    return sign + "".join(parts)
-
-
-def _plain(number: Decimal) -> str:
-    digits = format(number, "f")
-    digits = digits.rstrip("0").rstrip(".") if "." in digits else digits
-    return "0" if digits in ("-0", "") else digits
-
-
-# ---------------------------------------------------------------- files of the submission
-
-
-def read_document(folder: Path, path: Path, limit: int) -> Document:
-    """Up to ``limit`` bytes of a file below ``folder``, as text; bytes that are no UTF-8 become U+FFFD.
-
-    No part of ``path`` below the folder may be a link.
-    """
-    try:
-        return Document(_read_bytes(folder, path, limit).decode(errors="replace"), problem=None)
-    except OSError as error:
-        return Document(text=None, problem=_reason(error))
-
-
-def read_migration(folder: Path, path: Path) -> str:
-    """The whole text of a migration below ``folder``.
-
-    Raises BadSubmission when it is a link, too large, or not UTF-8.
-    """
-    shown = path.relative_to(folder)
-    try:
-        content = _read_bytes(folder, path, _MIGRATION_LIMIT + 1)
-    except OSError as error:
-        raise BadSubmission(f"{shown}: cannot be read: {_reason(error)}") from None
-    if len(content) > _MIGRATION_LIMIT:
-        raise BadSubmission(f"{shown}: larger than {_MIGRATION_LIMIT // 1024} KiB; split the migration")
-    return _decoded(content, str(shown))
-
-
-def _mode(path: Path, shown: str, *, follow: bool = True) -> int:
-    """What is there, as ``st_mode`` has it; 0 for nothing. Raises BadSubmission where that cannot be told."""
-    try:
-        return path.stat(follow_symlinks=follow).st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return 0
-    except OSError as error:
-        raise BadSubmission(f"{shown}: cannot be looked at: {_reason(error)}") from None
-
-
-def _decoded(content: bytes, shown: str) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise BadSubmission(f"{shown}: not UTF-8 in line {line}; save the file as UTF-8") from None
-
-
-def _read_bytes(folder: Path, path: Path, limit: int) -> bytes:
-    """The first ``limit`` bytes of a regular file, opened part by part so that none below ``folder`` is a link.
-
-    Raises OSError: ELOOP for a link, EINVAL for what is no regular file.
-    """
-    # O_PATH: to pass through a folder takes no right to list it.
-    through = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
-    *parts, name = path.relative_to(folder).parts or (".",)
-    at = os.open(folder, through)
-    try:
-        for part in parts:
-            at, above = _open_at(at, part, through | os.O_NOFOLLOW), at
-            os.close(above)
-        # O_NONBLOCK: a FIFO would wait for a writer.
-        file = _open_at(at, name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    finally:
-        os.close(at)
-    try:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file")
-        with os.fdopen(file, "rb", closefd=False) as stream:
-            return stream.read(limit)
-    finally:
-        os.close(file)
-
-
-def _open_at(folder: int, name: str, flags: int) -> int:
-    try:
-        return os.open(name, flags, dir_fd=folder)
-    except NotADirectoryError:  # what O_DIRECTORY makes of a link
-        if stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-            raise OSError(errno.ELOOP, "goes through a link") from None
-        raise
-
-
-def _reason(error: OSError) -> str:
-    match error.errno:
-        case errno.ENOENT:
-            return "there is no such file"
-        case errno.ELOOP:
-            return "it is a link, or behind one; put the file itself there"
-        case errno.EINVAL | errno.EISDIR | errno.ENXIO:
-            return "it is not a regular file"
-        case _:
-            return error.strerror or str(error)

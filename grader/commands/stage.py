@@ -12,9 +12,10 @@ from grader.ending import uninterrupted
 from grader.engine import find_engine
 from grader.history.recorder import Clock, Recorder
 from grader.lab import Lab, Surroundings
+from grader.leftovers import remove_leftovers
 from grader.model import PostgresInfo
 from grader.postgres import Databases, Provider, start_server
-from grader.run_folder import RunFolder, remove_leftovers, run_folder
+from grader.run_folder import RunFolder, run_folder
 from grader.services import Engine, IsolationChoice, Services, build, choose_isolation
 from grader.submission import Submission
 from grader.wire import Wire

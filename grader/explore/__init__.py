@@ -3,7 +3,7 @@
 from grader.explore.counterexample import changes_of, is_shown, lane_step
 from grader.explore.explorer import WORKERS, Explorer, set_up_database
 from grader.explore.life import life
-from grader.explore.pair import Pair, Undecided
+from grader.explore.pair import Pair
 from grader.explore.point_lanes import point_lanes
 from grader.explore.point_rules import broken_point, place_words
 from grader.explore.points import REPEATS, Points, point_of
@@ -12,6 +12,7 @@ from grader.explore.search import Frontier, walk
 from grader.explore.situations import HELD_ROW, ONE_TASK, TWO_TASKS, Situation, beside_stuck
 from grader.explore.stuck import stuck_row
 from grader.explore.trace import GRADER
+from grader.explore.undecided import Undecided
 
 __all__ = [
     "GRADER",

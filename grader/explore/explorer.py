@@ -10,10 +10,11 @@ from typing import Any, Final
 
 from grader.explore.counterexample import length_until, to_counterexample
 from grader.explore.minimise import Size, minimised
-from grader.explore.pair import DEADLOCK_TIMEOUT, Pair, SleepsOn, Undecided
+from grader.explore.pair import DEADLOCK_TIMEOUT, Pair
 from grader.explore.rules import Broken, broken_rule
 from grader.explore.search import Frontier, Schedule, Walked, switches, walk
 from grader.explore.situations import Situation
+from grader.explore.undecided import SleepsOn, Undecided
 from grader.history.timeline import History
 from grader.lab import Lab
 from grader.lab.held import LATE

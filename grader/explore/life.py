@@ -8,8 +8,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
-from grader.explore.pair import Pair, Undecided
+from grader.explore.pair import Pair
 from grader.explore.trace import Entry
+from grader.explore.undecided import Undecided
 from grader.explore.visible import is_plumbing
 from grader.history.events import StepEnded
 from grader.history.sql import shape

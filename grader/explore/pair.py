@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from typing import Final
 
 from grader.explore.actor import Actor
+from grader.explore.flights import SLOWEST, Flights, HeldRow
 from grader.explore.rounds import LONGEST
-from grader.explore.trace import GRADER, Entry, Trace
+from grader.explore.trace import Entry, Trace
+from grader.explore.undecided import SleepsOn, Undecided
 from grader.explore.visible import ends_transaction, has_no_effect, is_plumbing, may_end_quietly
 from grader.explore.witness import Witness
 from grader.history.events import Event
@@ -37,9 +38,6 @@ NAP: Final = 0.1
 LONGEST_NAP: Final = 10.0
 """Seconds after which it should have come back, if nobody else can do anything."""
 
-SLOWEST: Final = 10.0
-"""Seconds for one statement that waits for nobody."""
-
 LONGEST_WALK, LONGEST_SLOW_WALK = 10.0, 30.0
 """Seconds (times patience) for one schedule, and for one of workers that sleep long; after it, it has no end."""
 
@@ -47,19 +45,9 @@ _OURS = frozenset({"57014", "25P03", "25P04", "57P05"})
 """Timeouts (of a statement, a transaction, a session): the grader holds statements up, and may be their cause."""
 
 _LOCK_TIMEOUT = "55P03"
-_INTERVAL = 0.003
-
 
 LET_GO: Final = "L"
 """The move by which the grader lets go of a row that it holds."""
-
-
-class Undecided(Exception):
-    """A schedule could not be walked to its end; the sentence says why."""
-
-
-class SleepsOn(Undecided):
-    """A worker sent nothing more, for longer than it was waited for."""
 
 
 class Pair:
@@ -100,8 +88,8 @@ class Pair:
         self._numbered = 0
         self._taken_at: list[float] = []
         self._looks_left = LAST_LOOKS
-        self._row_lock = ExitStack()
-        self._is_row_held = False
+        self.row = HeldRow(lab.database)
+        self.flights = Flights(lab, self.witness, self.actors, self.row)
         for letter, name in zip("ABCDEFG", names, strict=False):
             worker = lab.start_held_worker(name, poll=poll, stuck=stuck, recorder=self.witness.recorder)
             if slow:
@@ -115,7 +103,7 @@ class Pair:
 
     def close(self) -> None:
         """End the workers."""
-        self._row_lock.close()
+        self.row.let_go()
         for actor in self.actors:
             actor.worker.end()
 
@@ -170,7 +158,7 @@ class Pair:
         for actor in self.actors:
             actor.rounds.task_changed()
         if hold_row is not None:
-            self.hold_row(hold_row)
+            self.row.hold(hold_row)
             self.trace.does(f"locks the row of task {hold_row}", self.lab.clock.now())
 
     def events(self) -> list[Event]:
@@ -229,7 +217,7 @@ class Pair:
             if self._take_invisible():
                 continue
             moves = [move for actor in self.actors for move, _ in self._ready(actor)]
-            if self._is_row_held:
+            if self.row.is_held:
                 moves.append(LET_GO)
             if moves:
                 return moves
@@ -270,29 +258,6 @@ class Pair:
         """Whether that would be the first statement of its transaction."""
         return self._actor(move).talk(self.next_step(move)).is_fresh
 
-    def blocked_by_grader(self) -> bool:
-        """Whether the step that was granted last waits for the row that the grader holds."""
-        actor = next((actor for actor in self.actors if actor.flights), None)
-        if actor is None:
-            return False
-        flight, entry = actor.flights[-1]
-        while not flight.is_over:
-            if self._blocker(flight.step) == GRADER and not actor.worker.wait_for(flight, 0):
-                entry.waits_for = GRADER
-                return True
-            actor.worker.wait_for(flight, _INTERVAL)
-        return False
-
-    def hold_row(self, task: str) -> None:
-        """Hold the row of a task, in the middle of a schedule."""
-        self._row_lock.enter_context(self.lab.database.hold_row(task))
-        self._is_row_held = True
-
-    def let_row_go(self) -> None:
-        """Let go of the row that is held."""
-        self._row_lock.close()
-        self._is_row_held = False
-
     def start_counting(self) -> None:
         """What a walk may take of time and statements begins anew: somebody has made it wait."""
         longest = LONGEST_SLOW_WALK if self._is_slow else LONGEST_WALK
@@ -300,7 +265,7 @@ class Pair:
         self._deadline = self.lab.clock.now() + longest * self.lab.patience
 
     def _let_go(self) -> None:
-        self.let_row_go()
+        self.row.let_go()
         self.trace.does("lets go of the row", self.lab.clock.now())
         for actor in self.actors:
             actor.rounds.wake()
@@ -394,7 +359,7 @@ class Pair:
         """See what came of every step that was under way; return when each that is left waits for a lock."""
         for actor in self.actors:
             for flight, entry in list(actor.flights):
-                if self._is_over_or_waits(actor, flight, entry):
+                if self.flights.is_over_or_waits(actor, flight, entry):
                     continue
                 actor.flights.remove((flight, entry))
                 actor.worker.come_back(alone=not actor.flights)
@@ -409,32 +374,10 @@ class Pair:
             if not actor.worker.arrive(patience) and actor.worker.is_alive:
                 raise SleepsOn(f"{actor.worker.name} sent nothing more")
 
-    def _is_over_or_waits(self, actor: Actor, flight: Flight, entry: Entry) -> bool:
-        """True when it waits for a lock of somebody who is held; False when it is over."""
-        deadline = self.lab.clock.now() + SLOWEST * self.lab.patience
-        while not flight.is_over:
-            blocker = self._blocker(flight.step)
-            # It may have been answered while the database was asked.
-            if blocker is not None and not actor.worker.wait_for(flight, 0):
-                entry.waits_for = blocker
-                return True
-            if self.lab.clock.now() > deadline:
-                raise Undecided(f"a statement of {actor.worker.name} took longer than {SLOWEST:g} s")
-            actor.worker.wait_for(flight, _INTERVAL)
-        return False
-
-    def _blocker(self, step: WireStep) -> str | None:
-        if step.backend_pid is None:
-            return None
-        pids = self.lab.database.blocking_pids(step.backend_pid)
-        if self._is_row_held and not self.lab.database.own_pids.isdisjoint(pids):
-            return GRADER
-        return self.witness.name_of(pids)
-
     def _is_over(self) -> bool:
         """Nobody can take a step: whether that is the end of the schedule."""
         waiting = [(actor, flight, entry) for actor in self.actors for flight, entry in actor.flights]
-        if waiting and all(self._is_in_flight(entry.waits_for) for _, _, entry in waiting):
+        if waiting and all(self.flights.are_of(entry.waits_for) for _, _, entry in waiting):
             # Each waits for one that waits: PostgreSQL ends such a circle by itself, soon.
             actor, flight, entry = waiting[0]
             for _ in range(100):
@@ -454,9 +397,6 @@ class Pair:
         for actor in self.actors:
             actor.rounds.wake()
         return False
-
-    def _is_in_flight(self, name: str | None) -> bool:
-        return any(actor.worker.name == name and actor.flights for actor in self.actors)
 
 
 def is_begin(sql: str) -> bool:

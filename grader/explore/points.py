@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, assert_never
 
 from grader.explore.life import POLL, TIMEOUT, Connections, LifeStep, Place, life
-from grader.explore.pair import Pair, Undecided
+from grader.explore.pair import Pair
 from grader.explore.point_rules import broken_point
+from grader.explore.undecided import Undecided
 from grader.history.events import Moment
 from grader.history.timeline import History
 from grader.lab import Condition, HeldWorker, Lab, Task
@@ -188,9 +189,9 @@ class Points:
                 if not victim.take_withheld(moves[0]):
                     raise Undecided("the step was not done in time")
             case "waiting":
-                victim.hold_row(task.id)
+                victim.row.hold(task.id)
                 victim.take(moves[0])
-                if not victim.blocked_by_grader():
+                if not victim.flights.blocked_by_grader():
                     raise _NeedNotWait
             case _:
                 assert_never(point.where)
@@ -201,7 +202,7 @@ class Points:
         at = lab.clock.now()
         worker.process.end()  # with every process that it has started
         if point.where == "waiting":
-            victim.let_row_go()
+            victim.row.let_go()
         pids = victim.pids
         lab.wait_until(
             Condition(
@@ -247,7 +248,7 @@ class Points:
         worker.signal(self.signal)
         worker.reacts(REACTION)
         if point.where == "waiting":
-            victim.let_row_go()
+            victim.row.let_go()
         return self._gone(worker, point, task, began, at)
 
     def _while_connecting(self, point: Point, name: str) -> Moment:

@@ -12,7 +12,7 @@ from psycopg.rows import TupleRow
 
 from grader.errors import BadSubmission
 from grader.postgres.server import Login, Server, one_line
-from grader.submission import read_migration
+from grader.submission_files import read_migration
 
 _TIMEOUT = "60s"
 

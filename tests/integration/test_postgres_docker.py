@@ -16,9 +16,10 @@ import pytest
 from grader.engine import find_engine
 from grader.errors import EnvironmentFailed
 from grader.history.recorder import Clock
+from grader.leftovers import remove_leftovers
 from grader.postgres import DEFAULT_IMAGE, Databases, start_server
 from grader.postgres.template import FIRST_ID
-from grader.run_folder import CONTAINER_LABEL, remove_leftovers, run_folder
+from grader.run_folder import CONTAINER_LABEL, run_folder
 
 ENGINE = find_engine()
 pytestmark = pytest.mark.skipif(ENGINE is None, reason="no Docker engine answers")

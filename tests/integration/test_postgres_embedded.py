@@ -12,9 +12,10 @@ import psycopg
 import pytest
 
 from grader.errors import EnvironmentFailed
+from grader.leftovers import remove_leftovers
 from grader.postgres import Login, Server, embedded, start_server
 from grader.postgres.embedded import start_embedded
-from grader.run_folder import RunFolder, remove_leftovers, run_folder
+from grader.run_folder import RunFolder, run_folder
 
 
 def server_processes(folder: Path) -> list[psutil.Process]:

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
+from grader.durations import DurationForm
 from grader.lab import Lab
-from grader.submission import DurationForm
 
 
 @pytest.mark.parametrize(

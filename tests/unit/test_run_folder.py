@@ -17,7 +17,8 @@ import pytest
 
 import grader.run_folder
 from grader.errors import EnvironmentFailed
-from grader.run_folder import CONTAINER_LABEL, MEMORY, PREFIX, default_parent, remove_leftovers, run_folder
+from grader.leftovers import remove_leftovers
+from grader.run_folder import CONTAINER_LABEL, MEMORY, PREFIX, default_parent, run_folder
 
 GRADER_THAT_IS_KILLED = """
 import os, signal, subprocess, sys
@@ -228,7 +229,7 @@ def test_a_run_whose_folder_in_memory_stays_leaves_it_to_the_next_one_and_lets_i
     asked: list[str] = []
     monkeypatch.setattr(grader.run_folder, "answers", lambda engine: asked.append(engine))
     with monkeypatch.context() as patch:
-        patch.setattr(grader.run_folder, "_remove_from_memory", refuse)
+        patch.setattr(grader.run_folder, "remove_from_memory", refuse)
         with run_folder(tmp_path) as run:
             run.note_container("a-container", gone)
             quick = run.quick_folder()
@@ -267,7 +268,7 @@ def test_a_folder_that_cannot_be_removed_is_told_and_its_lock_is_let_go(
             pass
 
     with monkeypatch.context() as patch:
-        patch.setattr(grader.run_folder, "_remove_tree", refuse)
+        patch.setattr(grader.run_folder, "remove_tree", refuse)
         with pytest.raises(PermissionError):
             leave()
     [left] = tmp_path.iterdir()

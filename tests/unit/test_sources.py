@@ -16,7 +16,7 @@ from typing import IO
 
 import pytest
 
-from grader import sources
+from grader import archives
 from grader.errors import BadSubmission, EnvironmentFailed
 from grader.sources import absolute, name_of, opened, without_password
 
@@ -169,7 +169,7 @@ def test_a_file_where_a_folder_is_needed_is_refused(pack: Callable[..., Path], n
 def test_what_unpacks_to_too_much_is_refused_whatever_its_headers_say(
     pack: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, nothing_stays: Path
 ) -> None:
-    monkeypatch.setattr(sources, "MOST_BYTES", 3 * 1024 * 1024)
+    monkeypatch.setattr(archives, "MOST_BYTES", 3 * 1024 * 1024)
     path = pack(("zeros", bytes(8 * 1024 * 1024), FILE))
     assert path.stat().st_size < 20_000
     assert "more than 3 MiB" in refused(path, nothing_stays)
@@ -187,7 +187,7 @@ def test_a_zip_that_lies_about_a_size_is_refused(tmp_path: Path, nothing_stays: 
 def test_too_many_entries_are_refused(
     pack: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, nothing_stays: Path
 ) -> None:
-    monkeypatch.setattr(sources, "MOST_ENTRIES", 20)
+    monkeypatch.setattr(archives, "MOST_ENTRIES", 20)
     assert "more than 20 entries" in refused(pack(*((f"f{n}", b"", FILE) for n in range(30))), nothing_stays)
 
 
@@ -208,7 +208,7 @@ def test_a_list_of_entries_without_end_is_not_read(tmp_path: Path, nothing_stays
 def test_a_header_as_large_as_the_disk_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nothing_stays: Path
 ) -> None:
-    monkeypatch.setattr(sources, "MOST_BYTES", 1024 * 1024)
+    monkeypatch.setattr(archives, "MOST_BYTES", 1024 * 1024)
     header = tarfile.TarInfo("pax")
     header.type, header.size = tarfile.XHDTYPE, 8 * 1024**3
     path = tmp_path / "x.tar.gz"
@@ -297,7 +297,7 @@ def no_space(monkeypatch: pytest.MonkeyPatch) -> None:
     def opened_for(descriptor: int, mode: str) -> IO[bytes]:
         return io.BufferedWriter(Full(descriptor, "w")) if mode == "wb" else usual(descriptor, mode)
 
-    monkeypatch.setattr("grader.sources.os.fdopen", opened_for)
+    monkeypatch.setattr("grader.archives.os.fdopen", opened_for)
 
 
 def refused_for_us(source: Path | str) -> str:
@@ -435,7 +435,7 @@ def test_a_repository_whose_few_objects_stand_for_endless_files_is_refused(
 def test_a_repository_that_is_too_large_is_refused_before_anything_is_written(
     repository: Path, nothing_stays: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("grader.sources.MOST_BYTES", 1 << 20)
+    monkeypatch.setattr("grader.archives.MOST_BYTES", 1 << 20)
     (repository / "zeros").write_bytes(bytes(2 << 20))  # a pack of a few KiB
     git(repository, "add", "-A")
     git(repository, "commit", "-qm", "zeros")

@@ -1,4 +1,4 @@
-"""Reading a submission's files, and writing its durations."""
+"""Reading a submission's files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from grader.errors import BadSubmission
-from grader.submission import Document, DurationForm, format_duration, read_document, read_migration
+from grader.submission_files import Document, read_document, read_migration
 
 
 def test_a_document_is_read_up_to_its_limit(tmp_path: Path) -> None:
@@ -57,37 +57,3 @@ def test_a_migration_is_read_whole_or_refused(tmp_path: Path) -> None:
     path.write_bytes(b"-" * (1024 * 1024 + 1))
     with pytest.raises(BadSubmission, match="larger than"):
         read_migration(tmp_path, path)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "form", "written"),
-    [
-        (0.25, "seconds", "0.25"),
-        (0, "seconds", "0"),
-        (0.0, "seconds", "0"),
-        (2.0, "seconds", "2"),
-        (300, "seconds", "300"),
-        (0.00001, "seconds", "0.00001"),
-        (1e16, "seconds", "10000000000000000"),
-        (0.25, "go", "250ms"),
-        (0.0005, "go", "0.5ms"),
-        (0, "go", "0s"),
-        (0.0, "go", "0s"),
-        (2, "go", "2s"),
-        (1.5, "go", "1.5s"),
-        (60, "go", "1m"),
-        (90, "go", "1m30s"),
-        (3600, "go", "1h"),
-        (3661.25, "go", "1h1m1.25s"),
-        (-0.25, "go", "-250ms"),
-    ],
-)
-def test_durations_are_exact(seconds: float, form: DurationForm, written: str) -> None:
-    assert format_duration(seconds, form) == written
-
-
-@pytest.mark.parametrize("form", ["seconds", "go"])
-@pytest.mark.parametrize("seconds", [float("nan"), float("inf")])
-def test_what_is_no_duration_is_not_written(seconds: float, form: DurationForm) -> None:
-    with pytest.raises(ValueError, match="not a duration"):
-        format_duration(seconds, form)
