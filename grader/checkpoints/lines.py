@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from math import isclose
 
 from grader.history.events import LogLine, SignalSent
@@ -32,9 +33,11 @@ def form(text: str, *names: str) -> str:
     return _WITH_DIGITS.sub("#", text)
 
 
-def has_duration(text: str, task: str, title: str) -> bool:
-    """Whether a duration is in the line: a number besides the id, the title and a time of day."""
-    rest = _TIME.sub(" ", text.replace(title, " "))
+def has_duration(text: str, task: str, title: str, names: Iterable[str] = ()) -> bool:
+    """Whether a duration is in the line: a number besides the id, the title, these names and a time of day."""
+    for name in (title, *names):
+        text = text.replace(name, " ")
+    rest = _TIME.sub(" ", text)
     rest = re.sub(rf"(?<![\w.]){re.escape(task)}(?![\w.])", " ", rest, count=1)
     return re.search(r"\d", rest) is not None
 
@@ -85,7 +88,7 @@ def is_start_line(history: History, service: str, text: str) -> bool:
     started = history.started(service)
     if started is None:
         return False
-    for name in _own_name(history, service):
+    for name in own_name(history, service):
         text = text.replace(name, " ")
     wanted = _seconds(started.settings["WORKER_POLL_INTERVAL"])
     text = _DATE.sub(" ", text)
@@ -124,7 +127,7 @@ def own_lines(history: History, other: History, service: str, until: float) -> l
 def form_in(history: History, line: LogLine) -> str:
     """The form of a line without the name of its worker and the titles of the tasks that there are."""
     titles = (title_of(history.story(task)) for task in history.inserted)
-    return form(line.text, *titles, *_own_name(history, line.service))
+    return form(line.text, *titles, *own_name(history, line.service))
 
 
 def title_of(story: Story) -> str:
@@ -161,7 +164,9 @@ def completion_forms(service: str, history: History, failing: History) -> frozen
         lines = [
             n
             for n in history.log(service)
-            if n.at >= done.at and names_id(n.text, task) and has_duration(n.text, task, title)
+            if n.at >= done.at
+            and names_id(n.text, task)
+            and has_duration(n.text, task, title, own_name(history, service))
         ]
         lines = [n for n in lines if form_in(history, n) not in on_failure] or lines
         lines = [n for n in lines if tells_success(n.text, task, title)] or lines
@@ -169,6 +174,7 @@ def completion_forms(service: str, history: History, failing: History) -> frozen
     return frozenset(found)
 
 
-def _own_name(history: History, service: str) -> list[str]:
+def own_name(history: History, service: str) -> list[str]:
+    """The WORKER_ID of a service, if it has one."""
     started = history.started(service)
     return [] if started is None else [name for name in [started.settings.get("WORKER_ID", "")] if name]

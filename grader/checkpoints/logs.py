@@ -23,6 +23,7 @@ from grader.checkpoints.lines import (
     is_about,
     is_start_line,
     names_id,
+    own_name,
     speaks_of_shutdown,
     tells_completion,
     tells_success,
@@ -112,7 +113,7 @@ _TROUBLE = re.compile(r"^\s|traceback|error|exception|panic|fail|timed? ?out|los
 
 def _tells_of_a_task(history: History, text: str, task: str) -> bool:
     title = title_of(history.story(task))
-    return (title in text and names_id(text, task)) or _is_completion(text, history.story(task))
+    return (title in text and names_id(text, task)) or _is_completion(history, text, history.story(task))
 
 
 def _silent_end_of_a_wait(
@@ -221,10 +222,10 @@ def logs_its_tasks(
 
 def _task_log_problem(history: History, story: Story) -> Judgement | None:
     """What is missing, or untrue, in the lines of a task that was claimed and completed."""
-    task, title, done = story.task, title_of(story), story.completions[0]
+    task, title, done, name = story.task, title_of(story), story.completions[0], own_name(history, A)
     log = [n for n in history.log(A) if n.at >= story.claims[0].at]
     named = [n for n in log if title in n.text and names_id(n.text, task)]
-    claimed = next((n for n in named if n.at < done.at or not _is_completion(n.text, story)), None)
+    claimed = next((n for n in named if n.at < done.at or not _is_completion(history, n.text, story)), None)
     if claimed is None:
         return broken(
             *[said(line) for line in log][:4],
@@ -234,7 +235,9 @@ def _task_log_problem(history: History, story: Story) -> Judgement | None:
     others = [other for other in history.inserted if other != task]
     following = log[log.index(claimed) + 1 :]
     told = [
-        n for n in following if n.at >= done.at and names_id(n.text, task) and has_duration(n.text, task, title)
+        n
+        for n in following
+        if n.at >= done.at and names_id(n.text, task) and has_duration(n.text, task, title, name)
     ]
     told_forms = {form_in(history, n) for n in told}
     early = [
@@ -263,9 +266,9 @@ def _task_log_problem(history: History, story: Story) -> Judgement | None:
     return None
 
 
-def _is_completion(text: str, story: Story) -> bool:
+def _is_completion(history: History, text: str, story: Story) -> bool:
     title = title_of(story)
-    return tells_success(text, story.task, title) and has_duration(text, story.task, title)
+    return tells_success(text, story.task, title) and has_duration(text, story.task, title, own_name(history, A))
 
 
 def _silent_poll(idle: History, cut_off: History) -> Judgement | None:

@@ -33,6 +33,9 @@ AHEAD = 3600.0
 AGAIN = "worker-A-again"
 """The instance that has the name of the one before."""
 
+LONGEST_LATE = 3.0
+"""Seconds for which is waited for the recovery of a task that has just become too old: many polls."""
+
 BACKLOG = 40
 """Tasks that wait: more than a worker, even with some slots, works off before it has to have looked for stuck ones."""
 
@@ -94,27 +97,51 @@ def _split(workers: list[Worker], name: str) -> tuple[Worker, Worker]:
     return chosen, next(w for w in workers if w.name != name)
 
 
+@scenario(timeout=10, seconds=3)
+def young_row(lab: Lab) -> None:
+    """A worker dies at work on a task of days ago; another one runs, in another time zone, while the timeout passes."""
+    long = 3600.0
+    first = lab.start_worker("worker-A", poll=POLL, duration=600.0, stuck=long, timezone="Asia/Tokyo")
+    [task] = lab.insert_tasks(1, ages=[3 * 86400.0])
+    lab.wait_until(first.works_on(task))
+    lab.settle()
+    first.kill()
+    lab.wait_until_backends_gone()
+    lab.database.age([task.id], long / 2)
+    lab.note("aged", task=task.id, seconds=long / 2)
+    second = lab.start_worker("worker-B", poll=POLL, duration=600.0, stuck=long, timezone="Asia/Tokyo")
+    lab.watch(6 * POLL)
+    # One that takes the task at once is at work from then on, and looks no more.
+    lab.wait_for_any({"looks": second.has_looked(2), "works": second.works_on(task)})
+    lab.note("looked-enough")
+    lab.note("left-too-long", task=task.id)
+    lab.database.age([task.id], long)
+    lab.comes(any_of((lab.has_status(task, status="pending"), second.works_on(task))), timeout=LONGEST_LATE)
+    lab.note("watched-enough")
+
+
 @check(
     "3b.sigkill-recovered",
     points=7,
-    on=(killed_mid_task, restarted_under_its_name),
+    on=(killed_mid_task, restarted_under_its_name, young_row),
     after=processes,
     explained_by=(does_the_work, shares_the_work),
     hint="Every worker, on every round of its loop, frees tasks that have been in processing for longer than "
     "WORKER_STUCK_TIMEOUT, whoever owned them.",
     read=f"{LAB}#crash-recovery",
 )
-def recovers_what_a_killed_worker_left(history: History, again: History) -> Judgement:
+def recovers_what_a_killed_worker_left(history: History, again: History, young: History) -> Judgement:
     """A task whose worker was killed is completed in time, by another one or by its successor of the same name.
 
     Machines lose power and processes are killed for their memory, without a signal that could be handled. The
     task's row is all that is left, and somebody has to look at it.
     """
-    results = together((partial(_recovered, history, WORK), partial(_recovered_by_its_successor, again)))
+    parts = (partial(_recovered, history, WORK), partial(_recovered_by_its_successor, again))
+    results = together((*parts, partial(_recovered_at_the_next_poll, young)))
     if results[0].verdict is Verdict.FAIL:
         return results[0]
     return holds(
-        "; started again under its name: ".join(str(result.observed) for result in results),
+        "; started again under its name: ".join(str(result.observed) for result in results[: len(parts)]),
         *[line for result in results for line in result.evidence],
     )
 
@@ -126,12 +153,38 @@ _NO_NAME = (
 
 
 BY_ANOTHER = 5 / 7
-"""Share of the points for a task that another worker recovers, and a successor of the same name does not."""
+"""Share of the points for a task that another worker recovers, and a successor of the same name does not, or for one
+that is recovered in time where the timeout is short, and late where it is long."""
 
 
 def _recovered_by_its_successor(history: History) -> Judgement:
     judgement = _recovered(history, LONGER_WORK, _NO_NAME)
     return replace(judgement, share=BY_ANOTHER) if judgement.verdict is Verdict.FAIL else judgement
+
+
+def _recovered_at_the_next_poll(history: History) -> Judgement:
+    """Whether the worker that waits looks for stuck tasks in each poll, however long the timeout is."""
+    due = need(history.moment("left-too-long"), "the second worker did not look for tasks")
+    end = need(history.moment("watched-enough"), "the scenario came to no end")
+    story = history.story(due.detail["task"])
+    taken = next((c for c in story.changes if c.at > due.at and c.service is not None), None)
+    if story.status_at(due.at) != "processing" or any(
+        c.service == "worker-B" and c.at < due.at for c in story.changes
+    ):
+        return holds("nothing was left to be recovered")
+    until = taken.at if taken else end.at
+    late = until - due.at - history.stalled_between(due.at, until)
+    if late <= POLL + 1.0 * history.patience:
+        need(taken, "the scenario came to its end at once")
+        return holds("freed at the next poll")
+    judgement = broken(
+        *life(story),
+        Evidence(due.at, f"task {story.task} has been in processing for longer than the timeout", None),
+        expected=f"freed at the next poll ({POLL:g} s) once the timeout has passed",
+        observed=f"freed {late:.1f} s later" if taken else f"still {story.status} {late:.1f} s later",
+        hint="Look for stuck tasks on every round, not on a clock of its own: a long timeout makes that one slow.",
+    )
+    return replace(judgement, share=BY_ANOTHER)
 
 
 def _recovered(history: History, work: float, hint: str | None = None) -> Judgement:
@@ -197,25 +250,6 @@ def _taken_anew(story: Story, sign: float, victim: str, work: float) -> Change |
     return others[0] if first.at - others[0].at >= SHORTEST_SHARE * work else None
 
 
-@scenario(timeout=10, seconds=3)
-def young_row(lab: Lab) -> None:
-    """A worker dies at work on a task made days ago; half the timeout later another one starts, in another time zone."""
-    long = 3600.0
-    first = lab.start_worker("worker-A", poll=POLL, duration=600.0, stuck=long, timezone="Asia/Tokyo")
-    [task] = lab.insert_tasks(1, ages=[3 * 86400.0])
-    lab.wait_until(first.works_on(task))
-    lab.settle()
-    first.kill()
-    lab.wait_until_backends_gone()
-    lab.database.age([task.id], long / 2)
-    lab.note("aged", task=task.id, seconds=long / 2)
-    second = lab.start_worker("worker-B", poll=POLL, duration=600.0, stuck=long, timezone="Asia/Tokyo")
-    lab.watch(6 * POLL)
-    # One that takes the task at once is at work from then on, and looks no more.
-    lab.wait_for_any({"looks": second.has_looked(2), "works": second.works_on(task)})
-    lab.note("looked-enough")
-
-
 @check(
     "3b.recovery-waits",
     points=2,
@@ -235,7 +269,7 @@ def leaves_young_rows_alone(history: History) -> Judgement:
     aged = need(history.moment("aged"), "the task was not left in processing")
     end = need(history.moment("looked-enough"), "the second worker did not look for tasks")
     story = history.story(aged.detail["task"])
-    taken = [c for c in story.changes if c.at > aged.at and c.service is not None]
+    taken = [c for c in story.changes if aged.at < c.at < end.at and c.service is not None]
     if story.status_at(aged.at) == "processing" and taken:
         return broken(
             *[moved(c) for c in story.changes][-5:],

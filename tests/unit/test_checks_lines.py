@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from grader.checkpoints.lines import completion_forms, is_start_line, names_id
+from grader.checkpoints.lines import completion_forms, has_duration, is_start_line, names_id
 from tests.unit.histories import Story
 
 A = "worker-A"
@@ -115,3 +115,16 @@ def test_what_a_completion_looks_like_is_learned_from_those_that_nothing_disturb
     story: Story, bad: Story, forms: set[str]
 ) -> None:
     assert completion_forms(A, story.history(), bad.history()) == forms
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("completed task=7 in 0.30 s", True),
+        ("worker-A-3f21 completed 7 in 300 ms", True),
+        ("completed task=7 by worker-A-3f21", False),
+        ("12:00:01 completed task=7: fuzzy otter 9", False),
+    ],
+)
+def test_a_duration_is_a_number_that_is_no_name_no_title_and_no_time_of_day(text: str, told: bool) -> None:
+    assert has_duration(text, "7", "fuzzy otter 9", ["worker-A-3f21"]) is told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from grader.history.events import WaitTimedOut
+from grader.history.events import Stalled, WaitTimedOut
 from grader.judgement import Judgement, NotObserved
 from grader.model import Verdict
 from tests.unit.histories import Story
@@ -47,8 +47,23 @@ def freed_again(at: float, at_work: float = 1.5) -> Story:
     return story.claim("1", at + 0.01, AGAIN, "id-of-worker-A").complete("1", at + 1.1, AGAIN)
 
 
-def recovers(first: Story | None = None, second: Story | None = None, patience: float = 1.0) -> Judgement:
-    return judged("3b.sigkill-recovered", first or freed(3.0), second or freed_again(3.0), patience=patience)
+def recovers(
+    first: Story | None = None,
+    second: Story | None = None,
+    patience: float = 1.0,
+    third: Story | None = None,
+) -> Judgement:
+    stories = (first or freed(3.0), second or freed_again(3.0), third or left(3.1))
+    return judged("3b.sigkill-recovered", *stories, patience=patience)
+
+
+def left(freed: float | None = None, status: str = "pending") -> Story:
+    """A worker died; another one is told at 3 that its task is too old by now, and watched until 6."""
+    story = Story().start("worker-A").insert("1", 1.0).claim("1", 1.1, "worker-A").exit("worker-A", 1.3, -9)
+    story.start("worker-B", 1.5).note("left-too-long", 3.0, task="1").update("1", 3.01, None)
+    if freed is not None:
+        story.update("1", freed, "worker-B", status=status)
+    return story.note("watched-enough", 6.0)
 
 
 def of_the_first(judgement: Judgement) -> str:
@@ -244,6 +259,57 @@ def test_a_successor_that_had_ended_before_the_task_was_due_could_not_be_seen_to
         recovers(second=gave_up(restarted().exit(AGAIN, 2.5, status)))
 
 
+@pytest.mark.parametrize("status", ["pending", "processing"])
+def test_a_task_that_has_become_too_old_is_freed_or_taken_over_at_the_next_poll(status: str) -> None:
+    assert recovers(third=left(3.4, status)).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("at", "patience", "verdict"),
+    # 0.2 s of a poll, and 1 s for each unit of patience
+    [(4.19, 1.0, Verdict.PASS), (4.21, 1.0, Verdict.FAIL), (5.19, 2.0, Verdict.PASS), (5.21, 2.0, Verdict.FAIL)],
+)
+def test_a_task_that_has_become_too_old_waits_for_one_poll_and_no_longer(
+    at: float, patience: float, verdict: Verdict
+) -> None:
+    assert recovers(third=left(at), patience=patience).verdict is verdict
+
+
+def test_time_in_which_the_machine_stood_still_is_no_delay_of_a_recovery() -> None:
+    assert recovers(third=left(4.6).add(Stalled(at=3.9, seconds=0.5))).verdict is Verdict.PASS
+
+
+def test_recovery_by_a_clock_of_its_own_fails_with_how_long_it_was_waited_for_and_keeps_most_points() -> None:
+    judgement = recovers(third=left())
+    assert (judgement.verdict, judgement.observed) == (Verdict.FAIL, "still processing 3.0 s later")
+    assert judgement.expected == "freed at the next poll (0.2 s) once the timeout has passed"
+    assert "not on a clock of its own" in str(judgement.hint)
+    assert round(judgement.share, 2) == 0.71
+    assert recovers(third=left(5.0)).observed == "freed 2.0 s later"
+
+
+def test_where_nothing_was_left_in_processing_nothing_is_recovered_late() -> None:
+    rolled_back = Story().start("worker-A").insert("1", 1.0).exit("worker-A", 1.3, -9).start("worker-B", 1.5)
+    rolled_back.note("left-too-long", 3.0, task="1").note("watched-enough", 6.0)
+    taken = Story().start("worker-A").insert("1", 1.0).claim("1", 1.1, "worker-A").exit("worker-A", 1.3, -9)
+    taken.start("worker-B", 1.5).claim("1", 2.0, "worker-B").note("left-too-long", 3.0, task="1")
+    for story in (rolled_back, taken.note("watched-enough", 6.0)):
+        assert recovers(third=story).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("noted", [(), ("left-too-long",)])
+def test_a_task_that_was_not_made_too_old_or_not_watched_says_nothing(noted: tuple[str, ...]) -> None:
+    story = Story().start("worker-A").insert("1", 1.0).claim("1", 1.1, "worker-A").exit("worker-A", 1.3, -9)
+    for name in noted:
+        story.note(name, 3.0, task="1")
+    with pytest.raises(NotObserved):
+        recovers(third=story)
+
+
+def test_recovery_that_fails_where_the_timeout_is_short_is_told_before_one_that_is_late() -> None:
+    assert recovers(gave_up(killed()), third=left()).observed == "task 1 still processing after 7 s"
+
+
 # ---------------------------------------------------------------- 3b.recovery-waits
 
 
@@ -255,6 +321,13 @@ def aged() -> Story:
 
 def test_a_young_row_that_is_left_alone_passes() -> None:
     assert judged("3b.recovery-waits", aged().note("looked-enough", 3.5)).verdict is Verdict.PASS
+
+
+def test_a_row_that_is_taken_back_once_it_is_too_old_was_left_alone_before() -> None:
+    story = aged().note("looked-enough", 3.5).note("left-too-long", 3.5, task="1")
+    assert (
+        judged("3b.recovery-waits", story.update("1", 3.7, "worker-B", status="pending")).verdict is Verdict.PASS
+    )
 
 
 def test_a_young_row_that_is_taken_back_fails() -> None:
