@@ -57,10 +57,12 @@ def recovers(
     return judged("3b.sigkill-recovered", *stories, patience=patience)
 
 
-def left(freed: float | None = None, status: str = "pending") -> Story:
+def left(freed: float | None = None, status: str = "pending", looks: int = 8) -> Story:
     """A worker died; another one is told at 3 that its task is too old by now, and watched until 6."""
     story = Story().start("worker-A").insert("1", 1.0).claim("1", 1.1, "worker-A").exit("worker-A", 1.3, -9)
     story.start("worker-B", 1.5).note("left-too-long", 3.0, task="1").update("1", 3.01, None)
+    for number in range(looks):
+        story.step("worker-B", 3.1 + number / 10, POLL)
     if freed is not None:
         story.update("1", freed, "worker-B", status=status)
     return story.note("watched-enough", 6.0)
@@ -281,19 +283,29 @@ def test_time_in_which_the_machine_stood_still_is_no_delay_of_a_recovery() -> No
 
 def test_recovery_by_a_clock_of_its_own_fails_with_how_long_it_was_waited_for_and_keeps_most_points() -> None:
     judgement = recovers(third=left())
-    assert (judgement.verdict, judgement.observed) == (Verdict.FAIL, "still processing 3.0 s later")
+    assert (judgement.verdict, judgement.observed) == (
+        Verdict.FAIL,
+        "still processing 3.0 s and 8 statements later",
+    )
     assert judgement.expected == "freed at the next poll (0.2 s) once the timeout has passed"
     assert "not on a clock of its own" in str(judgement.hint)
     assert round(judgement.share, 2) == 0.71
-    assert recovers(third=left(5.0)).observed == "freed 2.0 s later"
+    assert recovers(third=left(5.0)).observed == "freed 2.0 s and 8 statements later"
+
+
+def test_a_worker_that_polls_too_late_frees_late_as_well_and_that_is_not_judged_twice() -> None:
+    assert recovers(third=left(5.0, looks=7)).verdict is Verdict.PASS
+    setting_up = left(5.0, looks=0)
+    for number in range(20):
+        setting_up.step("worker-B", 3.1 + number / 20, "SET TIME ZONE 'UTC'")
+    assert recovers(third=setting_up).verdict is Verdict.PASS
 
 
 def test_where_nothing_was_left_in_processing_nothing_is_recovered_late() -> None:
     rolled_back = Story().start("worker-A").insert("1", 1.0).exit("worker-A", 1.3, -9).start("worker-B", 1.5)
-    rolled_back.note("left-too-long", 3.0, task="1").note("watched-enough", 6.0)
     taken = Story().start("worker-A").insert("1", 1.0).claim("1", 1.1, "worker-A").exit("worker-A", 1.3, -9)
     taken.start("worker-B", 1.5).claim("1", 2.0, "worker-B").note("left-too-long", 3.0, task="1")
-    for story in (rolled_back, taken.note("watched-enough", 6.0)):
+    for story in (rolled_back.note("not-left", 3.0, task="1"), taken.note("watched-enough", 6.0)):
         assert recovers(third=story).verdict is Verdict.PASS
 
 

@@ -32,6 +32,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "failing": "the work of task {task} is to fail",
         "handed-over": "from now on another worker goes on with task {task}",
         "fails-at-once": "the work of task {task} failed before it could be stopped in its middle",
+        "not-left": "task {task} was not left in processing",
         "left-too-long": "task {task} has been in processing for longer than the timeout from now on",
         "posted": "task {task} was posted",
         "at-work": "the worker is at work",
