@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from itertools import combinations
+from itertools import combinations, pairwise
+from typing import TYPE_CHECKING
 
 from grader.checkpoints.evidence import list_of
 from grader.declare import PROJECT, check, scenario
@@ -13,6 +14,9 @@ from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.lab import Lab
 from grader.model import Attachment
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 LAB = "labs/lab-03-worker-service.md"
 
@@ -32,45 +36,36 @@ PARTS: dict[str, str] = {
 STATES: dict[str, str] = {state: rf"\b{state}\b" for state in ("pending", "processing", "completed")}
 
 
-_FENCE = re.compile(r"(?P<inside>[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*)(?P<mark>`{3,}(?=[^`]*$)|~{3,})")
-"""What begins a block of code, perhaps in an item of a list: https://spec.commonmark.org/0.31.2/#fenced-code-blocks"""
+_NEWLINE = re.compile(r"\r\n?|\n")
+"""What ends a line in CommonMark; Python knows more ends."""
+
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 
 
-def _lines(text: str) -> Iterator[tuple[str, bool]]:
-    """The lines of Markdown that a reader sees, without comments; with each, whether it belongs to a block of code."""
-    fence, is_comment = None, False
-    for line in text.splitlines():
-        if fence is not None and fence["inside"] and line[:1].strip() and not _ends(line, fence["mark"]):
-            fence = None  # an item of a list is over, and with it whatever was open in it
-        if fence is not None:
-            yield line, True
-            fence = None if _ends(line, fence["mark"]) else fence
-        elif not is_comment and (fence := _FENCE.match(line)):
-            yield line, True
-        else:
-            left, is_comment = _without_comments(line, is_comment)
-            if left.strip() or left == line:
-                yield left, False
+def _blocks(text: str) -> list[Token]:
+    """The blocks that CommonMark makes of a text, each with its lines; what is in them is left unread."""
+    from markdown_it import MarkdownIt  # loaded where documents are read only
+
+    parser = MarkdownIt("commonmark")
+    parser.core.ruler.enableOnly(["normalize", "block"])
+    return parser.parse(text)
 
 
-def _ends(line: str, mark: str) -> bool:
-    """Whether the line ends a block of code that began with this mark."""
-    return set(line.strip()) == {mark[0]} and len(line.strip()) >= len(mark)
-
-
-def _without_comments(line: str, is_comment: bool) -> tuple[str, bool]:
-    """What is left of a line, and whether a comment goes on behind it."""
-    left = ""
-    while line:
-        before, found, line = line.partition("-->" if is_comment else "<!--")
-        left += "" if is_comment else before
-        is_comment = is_comment != bool(found)
-    return left, is_comment
+def _shown(lines: Sequence[str], blocks: Iterable[Token]) -> list[str]:
+    """The same lines as a reader sees them: without comments, which are none in a block of code."""
+    found, at = list[str](), 0
+    for block in [*(b for b in blocks if b.type == "fence" and b.map), None]:
+        begins, ends = block.map if block is not None and block.map else (len(lines), len(lines))
+        text = _COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), "\n".join(lines[at:begins]))
+        found += text.split("\n")[: begins - at]
+        found += lines[begins:ends]
+        at = ends
+    return found
 
 
 def shown(text: str) -> str:
     """What a reader sees of Markdown: no comments."""
-    return "\n".join(line for line, _ in _lines(text))
+    return "\n".join(_shown(_NEWLINE.split(text), _blocks(text)))
 
 
 def in_order(text: str, patterns: dict[str, str]) -> list[str]:
@@ -126,17 +121,20 @@ def answers(text: str) -> dict[str, str]:
 
     A line of a block of code is no heading, whatever it looks like.
     """
-    found: dict[str, list[str]] = {}
-    answer: list[str] | None = None
-    for line, is_code in _lines(text):
-        if not is_code and re.match(r"##?\s", line):
-            heading = re.match(r"##\s+(3[ab]\.[1-5])\b", line)
-            answer = None if heading is None else found.setdefault(heading[1], [])
-            if answer is not None:
-                answer.clear()
-        elif answer is not None:
-            answer.append(line)
-    return {question: "\n".join(lines).strip() for question, lines in found.items()}
+    blocks = _blocks(text)
+    lines = _shown(_NEWLINE.split(text), blocks)
+    # A line under a text makes a heading of it as well, and is mostly meant as a rule between two answers.
+    heads = [
+        (block.map, content.content)
+        for block, content in pairwise(blocks)
+        if block.type == "heading_open" and block.markup in ("#", "##") and not block.level and block.map
+    ]
+    found = {}
+    for number, ((_, begins), title) in enumerate(heads):
+        ends = heads[number + 1][0][0] if number + 1 < len(heads) else len(lines)
+        if question := re.match(r"3[ab]\.[1-5]\b", title):
+            found[question[0]] = "\n".join(lines[begins:ends]).strip()
+    return found
 
 
 @cache

@@ -11,6 +11,7 @@ from grader.checkpoints.replies import task_list
 from grader.checkpoints.requests import BAD_IDS
 from grader.declare import scenario
 from grader.errors import BadSubmission
+from grader.history.tasks import STATES
 from grader.lab import Api, Condition, Lab, Task
 from grader.wire.transaction import may_write
 
@@ -115,7 +116,7 @@ def _list(lab: Lab, api: Api) -> None:
     lab.insert_tasks(count := FULL - len(lab.task_rows()), ages=[_AT_ONE_MOMENT] * count)
     lab.note("lists", rows={row["id"]: row["status"] for row in lab.task_rows()})
     api.request("GET", "/tasks")
-    for status in ("pending", "processing", "completed", "failed"):
+    for status in STATES:
         api.request("GET", f"/tasks?status={status}")
     for offset in range(0, FULL + PAGE, PAGE):
         page = task_list(api.request("GET", f"/tasks?limit={PAGE}&offset={offset}").json) or []

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import select
 import socket
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -34,12 +33,12 @@ def within(seconds: float) -> Iterator[None]:
         _deadline.reset(before)
 
 
-def _time_left(timeout: float | None) -> float:
-    """Seconds for one operation; TimeoutError when there are none left."""
+def _time_left(timeout: float | None) -> float | None:
+    """Seconds for one operation, None for any; TimeoutError when there are none left."""
     left = min(math.inf if timeout is None else timeout, _deadline.get() - time.monotonic())
     if left <= 0:
         raise TimeoutError("timed out")
-    return min(left, threading.TIMEOUT_MAX)
+    return None if left == math.inf else left
 
 
 def transport_in(network: Network, limits: httpx.Limits) -> httpx.HTTPTransport:

@@ -113,6 +113,21 @@ def test_what_opens_no_code_hides_no_heading(line: str) -> None:
     assert answers(f"## 3a.1\n{line}\n## 3a.2\ny")["3a.2"] == "y"
 
 
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("odd", ["\x0c", "\u2028", "\x85"])
+def test_lines_are_counted_as_markdown_counts_them(newline: str, odd: str) -> None:
+    text = newline.join(["## 3a.1", f"a{odd}b", "```", "# x", "```", "## 3a.2", "y"])
+    assert answers(text) == {"3a.1": f"a{odd}b\n```\n# x\n```", "3a.2": "y"}
+
+
+def test_a_rule_below_an_answer_makes_no_heading_of_it() -> None:
+    assert answers("## 3a.1\nBecause.\n---\n## 3a.2\ny\n===") == {"3a.1": "Because.\n---", "3a.2": "y\n==="}
+
+
+def test_a_heading_in_a_quotation_is_none_of_the_document() -> None:
+    assert answers("## 3a.1\nx\n> ## 3a.2\n> y") == {"3a.1": "x\n> ## 3a.2\n> y"}
+
+
 def test_an_answer_with_code_is_attached_as_a_whole() -> None:
     code = "```python\n# first\nfor step in work:\n    pass\n```"
     seen = answered(lambda question: f"{own(question)}\n{code}\nThat is all.")
