@@ -51,7 +51,7 @@ def measure(arguments: tuple[str, ...]) -> Measured:
 
 def first_scenario(output: Path) -> float:
     """When the first service was started, in seconds of the run."""
-    times = []
+    times: list[float] = []
     for path in (output / "history").glob("*.jsonl"):
         events = (json.loads(line) for line in path.read_text().splitlines())
         times += [event["at"] for event in events if event["kind"] == "service-started"]

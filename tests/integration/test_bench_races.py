@@ -7,6 +7,7 @@ import pytest
 from tests.bench.bench_races import in_short, measure
 from tests.bench.races.cases import RACES, RIGHT, all_cases
 from tests.bench.races.table import WIDTH, Row, in_markdown, in_text, table_of
+from tests.bench.races.ways import Outcome
 
 CASES = {case.name: case for case in all_cases()}
 
@@ -28,17 +29,25 @@ def test_every_design_that_is_named_is_in_the_zoo() -> None:
     assert (kinds.count("wrong"), kinds.count("right")) == (len(RACES), len(RIGHT) + 1)
 
 
+def outcome(row: Row, column: str) -> Outcome:
+    """What came of the one run of a way."""
+    outcomes = row.found[column]
+    assert not isinstance(outcomes, str), outcomes
+    [found] = outcomes
+    return found
+
+
 def test_the_explorer_catches_a_wrong_design(wrong: Row) -> None:
-    [outcome] = wrong.found["explorer"]
-    assert outcome.answer == "broken", outcome.note
-    assert outcome.note.startswith("task ")
-    assert outcome.seconds > 0
+    found = outcome(wrong, "explorer")
+    assert found.answer == "broken", found.note
+    assert found.note.startswith("task ")
+    assert found.seconds > 0
 
 
 def test_the_explorer_and_the_stress_test_let_a_right_design_pass(right: Row) -> None:
     for column in ("explorer", "stress test"):
-        [outcome] = right.found[column]
-        assert outcome.answer == "holds", f"{column}: {outcome.answer}, {outcome.note}"
+        found = outcome(right, column)
+        assert found.answer == "holds", f"{column}: {found.answer}, {found.note}"
 
 
 def test_the_table_fits_a_terminal_and_says_the_same_in_markdown(wrong: Row, right: Row) -> None:

@@ -18,8 +18,9 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module", params=["solution", "starter"])
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a whole grade, with every format in it."""
-    folder = tmp_path_factory.mktemp("runs") / request.param
-    command = [sys.executable, "-m", "grader", "grade", request.param, "--output", str(folder)]
+    target: str = request.param
+    folder = tmp_path_factory.mktemp("runs") / target
+    command = [sys.executable, "-m", "grader", "grade", target, "--output", str(folder)]
     subprocess.run(
         [*command, "--postgres", "embedded", "--format", ",".join(BY_NAME)],
         cwd=ROOT,

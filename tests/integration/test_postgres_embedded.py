@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -156,7 +157,7 @@ def test_a_server_that_does_not_start_tells_why(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_wheel_without_binaries_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with run_folder() as run, pytest.raises(EnvironmentFailed, match="--postgres docker"):
         with start_embedded(run, "test"):
             pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from contextlib import closing
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -117,9 +118,9 @@ def test_without_commit_times_a_change_counts_from_when_it_was_first_seen(
 ) -> None:
     show = psycopg.Connection.execute
 
-    def off(self: psycopg.Connection[object], query: object, *rest: object, **more: object) -> object:
+    def off(self: psycopg.Connection[Any], query: Any, *rest: Any, **more: Any) -> Any:
         is_asked = query == "SHOW track_commit_timestamp"
-        return show(self, "SELECT 'off'" if is_asked else query, *rest, **more)  # type: ignore[arg-type]
+        return show(self, "SELECT 'off'" if is_asked else query, *rest, **more)
 
     monkeypatch.setattr(psycopg.Connection, "execute", off)
     with closing(databases.create("x")) as database:

@@ -241,9 +241,8 @@ def test_without_its_script_nothing_is_missing(visit: Open) -> None:
 
 def busy(watch: CDPSession) -> float:
     """Seconds that a page has kept its main thread at work."""
-    return next(
-        each["value"] for each in watch.send("Performance.getMetrics")["metrics"] if each["name"] == "TaskDuration"
-    )
+    metrics = watch.send("Performance.getMetrics")["metrics"]
+    return float(next(each["value"] for each in metrics if each["name"] == "TaskDuration"))
 
 
 def test_the_largest_page_is_small_and_answers_within_a_second(visit: Open, pages: dict[str, Path]) -> None:

@@ -75,7 +75,7 @@ def left(run: RunFolder) -> list[str]:
     with closing(docker.DockerClient(base_url=find_engine())) as client:
         labels = [f"{key}={value}" for key, value in run.labels.items()]
         return [
-            container.name
+            str(container.name)
             for container in client.containers.list(all=True, filters={"label": labels}, ignore_removed=True)
         ]
 

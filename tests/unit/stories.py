@@ -199,7 +199,7 @@ class Conversation:
         self.story.update(task, self.tick(), by, **values)
         self.rows[task] = self.story.row(task)
 
-    def ask(self, method: str, path: str, status: int, body: Any = None, sent: Any = None) -> None:
+    def ask(self, method: str, path: str, status: int | None, body: Any = None, sent: Any = None) -> None:
         self.story.ask(method, path, self.tick(), status, body, sent)
 
     def get(self, task: str) -> None:

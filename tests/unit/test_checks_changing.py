@@ -64,14 +64,20 @@ def test_a_put_may_answer_the_task_in_any_shape(told: Any) -> None:
     assert failing(changed("PUT", "/tasks/3", body=told)) == {}
 
 
+def merged(event: Event, title: str, own: Mapping[str, Any]) -> Event:
+    """The event, with ``own`` values in the row if it leaves one of that title."""
+    if not isinstance(event, RowChanged) or event.after is None or event.after["title"] != title:
+        return event
+    return replace(event, after={**event.after, **own})
+
+
 def beside_a_claim(*, claimed: bool = True, **own: Any) -> History:
     """The right history, but for what the PUT that is under way during a claim leaves of the row."""
 
     def other(event: Event) -> Event:
         if isinstance(event, Moment) and event.name == "claims-beside":
-            return replace(event, detail=event.detail | {"claimed": claimed})
-        is_written = isinstance(event, RowChanged) and event.after and event.after["title"] == "new 34"
-        return replace(event, after={**(event.after or {}), **own}) if is_written else event
+            return replace(event, detail={**event.detail, "claimed": claimed})
+        return merged(event, "new 34", own)
 
     return History([other(event) for event in RIGHT.events])
 
@@ -104,11 +110,8 @@ def test_a_put_that_held_its_row_before_anybody_could_claim_it_undoes_nothing() 
     ],
 )
 def test_a_put_that_changes_something_else_fails(own: Mapping[str, Any], observed: str) -> None:
-    def other(event: Event) -> Event:
-        after = getattr(event, "after", None)
-        return replace(event, after={**after, **own}) if after and after["title"] == "newer 32" else event
-
-    assert failing(History([other(event) for event in RIGHT.events])) == {"2.update-delete": observed}
+    events = [merged(event, "newer 32", own) for event in RIGHT.events]
+    assert failing(History(events)) == {"2.update-delete": observed}
 
 
 @pytest.mark.parametrize("own", [{"version": 2}, {"title_lower": "newer 32"}, {"search": "'newer':1"}])

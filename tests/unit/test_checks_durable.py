@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from grader.checkpoints.durable import AtChange, AtCommit, maker, shape
+from grader.checkpoints.durable import AtChange, AtCommit, maker
 from grader.history.events import StepBegan, StepEnded, TransactionState
+from grader.history.sql import shape
 from grader.wire import SYNC_COMMIT, WireStep
 from tests.unit.histories import PIDS, Story
 

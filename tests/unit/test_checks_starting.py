@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from grader.checkpoints.starting import BAD_SETTINGS
@@ -53,7 +55,8 @@ def refusing(
     for name in started:
         variable, service = BAD_SETTINGS[name][0], f"worker-{name}"
         value = SHOWN[name].partition("=")[2]
-        story.start(service, **({variable: value} if value else {}))
+        settings: dict[str, Any] = {variable: value} if value else {}
+        story.start(service, **settings)
         for number, text in enumerate(lines if name in other else (f"{variable} makes no sense",)):
             story.log(service, 0.3 + number / 100, text)
         if name not in other:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import resource
 import socket
 from collections.abc import Iterable
@@ -84,7 +85,7 @@ def test_a_full_disk_and_a_folder_that_cannot_be_written_are_problems(
 ) -> None:
     monkeypatch.setattr(machine, "DISK_NEEDED", 1 << 80)
     assert machine.disk(tmp_path, "reports").level is Level.PROBLEM
-    monkeypatch.setattr(machine.os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "access", lambda *_: False)
     assert "choose --output" in machine.disk(tmp_path, "reports").advice
 
 

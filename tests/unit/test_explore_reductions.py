@@ -21,6 +21,7 @@ from tests.unit.tiny_table import (
     RECOVER,
     ROLLBACK,
     Landed,
+    Lock,
     Outcome,
     Program,
     Statement,
@@ -262,7 +263,8 @@ def run(table: Table, order: str) -> tuple[str, ...]:
     for letter in order:
         state, _ = table.step(state, "ab".index(letter.lower()))
         assert (state.workers["ab".index(letter.lower())].waiting is not None) is letter.isupper()
-    return outcome(state)[0]
+    rows: tuple[str, ...] = outcome(state)[0]
+    return rows
 
 
 def test_a_row_that_is_locked_is_waited_for_and_looked_at_again() -> None:
@@ -316,7 +318,8 @@ def _recovery_in_two(rng: random.Random) -> list[Statement]:
 
 def _claim_and_work(rng: random.Random) -> list[Statement]:
     again = rng.random() < 0.5
-    lock = rng.choice(["", "update", "skip"])
+    locks: tuple[Lock, ...] = ("", "update", "skip")
+    lock = rng.choice(locks)
     work = rng.sample(
         [READ, *(Statement("count", counter=number) for number in range(4))], rng.choice([0, 0, 0, 0, 1])
     )

@@ -30,7 +30,7 @@ class Threads:
         self.done[move] += 1
 
 
-def search(frontier: Frontier, wakes: dict[str, tuple[str, int]] | None = None, **steps: int) -> list[Walked]:
+def search(frontier: Frontier, wakes: dict[str, tuple[str, int]] | None = None, /, **steps: int) -> list[Walked]:
     found = []
     while (beginning := frontier.pop()) is not None:
         found.append(walk(Threads(wakes, **steps), beginning, frontier))

@@ -34,7 +34,7 @@ def connected() -> list[Event]:
 def step(number: int, at: float, sql: str, tag: str = "", **other: Any) -> list[Event]:
     rows = int(tag.split()[-1]) if tag[-1:].isdigit() else None
     before, after = other.pop("before", "I"), other.pop("after", "I")
-    fields = {
+    fields: dict[str, Any] = {
         "sqlstate": None,
         "message": None,
         "values": (),
@@ -42,7 +42,7 @@ def step(number: int, at: float, sql: str, tag: str = "", **other: Any) -> list[
         "committed": after == "I",
         **other,
     }
-    common = {"service": "worker-A", "connection": 1, "step": number}
+    common: dict[str, Any] = {"service": "worker-A", "connection": 1, "step": number}
     return [
         StepBegan(at=at, sql=sql, transaction=before, **common),
         StepEnded(at=at + 0.1, tag=tag, rows=rows, transaction=after, **common, **fields),

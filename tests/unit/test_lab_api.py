@@ -91,7 +91,7 @@ def test_a_request_after_an_error_that_closed_the_connection_is_answered() -> No
     assert [answer.status for answer in answers] == [500, 200] * 3
 
 
-def asks_in_vain(client: Api, path: str, times: int, **how: float) -> None:
+def asks_in_vain(client: Api, path: str, times: int, **how: Any) -> None:
     for _ in range(times):
         assert client.request("GET", path, **how).status is None
 

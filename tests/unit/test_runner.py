@@ -88,20 +88,20 @@ def run(
         return Recording(each.name, tuple(events), 1.0, None, self.around.patience)
 
     monkeypatch.setattr(Runner, "_record", record)
-    around = SimpleNamespace(submission=SimpleNamespace(folder=folder), patience=1.0)
+    around: Any = SimpleNamespace(submission=SimpleNamespace(folder=folder), patience=1.0)
     monkeypatch.setattr(
         "grader.runner.replace", lambda around, **changed: SimpleNamespace(**{**vars(around), **changed})
     )
     nothing: Any = None
     runner = Runner(
         checks=checks,
-        around=around,  # type: ignore[arg-type]
+        around=around,
         databases=nothing,
         clock=nothing,
         stalls=nothing,
         seed=1,
         jobs=jobs,
-        progress=Silent(),  # type: ignore[arg-type]
+        progress=Silent(),
         measure_patience=lambda: patience,
     )
     return {name: result.verdict for name, result in runner.run().items()}, driven

@@ -11,6 +11,7 @@ import pytest
 
 from grader.history.events import ChildrenLeft, LimitHit, ServiceExited
 from grader.history.recorder import Clock, Recorder
+from grader.services.isolation import Running
 from grader.services.limits import Limits
 from grader.services.process import ServiceProcess
 from grader.services.reader import Reader
@@ -113,7 +114,9 @@ def recorder() -> Recorder:
 @pytest.fixture
 def process(running: Literal, recorder: Recorder) -> ServiceProcess:
     reader = cast(Reader, running.reader)
-    process = ServiceProcess("worker-A", running, recorder, reader, lambda _: None, Limits(log_rate=1))
+    process = ServiceProcess(
+        "worker-A", cast(Running, running), recorder, reader, lambda _: None, Limits(log_rate=1)
+    )
     process.listen()
     return process
 

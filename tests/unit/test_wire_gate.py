@@ -158,7 +158,7 @@ def test_an_execute_that_was_sent_ahead_of_the_closing_is_flushed_and_waited_for
     assert talk.client(extended("BEGIN")) == extended("BEGIN")
     talk.gate.close()
     assert talk.client(extended(INSERT)) == FLUSH
-    assert talk.gate.held == ()
+    assert list(talk.gate.held) == []
     talk.server(RUN + done("BEGIN"))
     [step] = talk.gate.held
     assert (step.sql, step.transaction) == (INSERT, "T")
@@ -355,7 +355,7 @@ def test_a_hold_can_cut_instead() -> None:
 
 def test_a_predicate_that_fails_holds_nothing_and_is_told_to_its_owner() -> None:
     talk = Talk()
-    hold = armed(talk, lambda step: step.nonsense)  # type: ignore[attr-defined,no-any-return]
+    hold = armed(talk, lambda step: step.nonsense)  # type: ignore[attr-defined]
     assert talk.client(query("SELECT 1")) == query("SELECT 1")
     with pytest.raises(Internal, match="predicate"):
         hold.wait(0)

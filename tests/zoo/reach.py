@@ -41,7 +41,8 @@ class Base:
     def judged(self, run: Path, checks: Sequence[Check]) -> Mapping[str, CheckResult]:
         """All ``checks``, by what a submission's ``run`` recorded, and by the solution where it recorded nothing."""
         _, own = load(run)
-        return Judge(checks, {**self.takes, **own}).results()
+        takes = {scenario: list(of) for scenario, of in {**self.takes, **own}.items()}
+        return Judge(checks, takes).results()
 
 
 def base_of(folder: Path, run: Path) -> Base:

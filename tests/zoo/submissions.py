@@ -119,7 +119,7 @@ def _is_met(need: Need) -> bool:
 
 def _entries(kind: str, keys: set[str], others: set[str]) -> list[tuple[Path, Mapping[str, Any]]]:
     """Each entry's folder and what its ``expected.toml`` says. ValueError for missing or unknown keys."""
-    found = []
+    found: list[tuple[Path, Mapping[str, Any]]] = []
     for folder in sorted(path for path in (ZOO / kind).iterdir() if path.is_dir() and path.name != "__pycache__"):
         content = tomllib.loads((folder / EXPECTED).read_text())
         if not keys <= set(content) <= keys | others:

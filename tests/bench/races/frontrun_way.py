@@ -132,7 +132,8 @@ class _World:
         events: list[Event] = []
         for number, line in enumerate(self.notes.read_text().splitlines()):
             name, pid = line.split()
-            at, about = self.began, {"service": name, "connection": number}
+            at = self.began
+            about: dict[str, Any] = {"service": name, "connection": number}
             events += [
                 ServiceStarted(at=at, service=name, role="worker", pid=0, settings={}),
                 ConnectionOpened(at=at, **about),
