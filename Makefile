@@ -30,7 +30,7 @@ LEAST := $(if $(ISOLATION),--require-isolation $(ISOLATION))
 need = @[ -n "$($(1))" ] || { echo 'name $(2)' >&2; exit 2; }
 
 .DEFAULT_GOAL := help
-.PHONY: help grade watch class replay schedules run judge checks explain checkpoints doctor starter test check format bench bench-races zoo flaky hostile mutants workflows gradescope prairielearn clean
+.PHONY: help grade watch class replay schedules run judge checks explain checkpoints doctor starter test races check format bench bench-races zoo flaky hostile mutants workflows gradescope prairielearn clean
 
 help: ## Show this list
 	@echo 'make grade                          grade starter/, the code that you edit'
@@ -91,6 +91,9 @@ starter: $(USE) ## Make starter/ anew from the marked blocks of solution/
 test: $(DEV) ## Run all tests (unit, then with a real PostgreSQL)
 	@$(BIN)/python -m pytest -n 2 --dist loadscope tests/unit tests/integration tests/zoo
 
+races: $(DEV) ## Grade the races and crash windows of the zoo
+	@$(BIN)/python -m pytest -n 2 --dist load tests/races
+
 check: $(DEV) workflows ## Style, types, import contracts, workflows and scripts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -147,7 +150,7 @@ flaky: $(DEV) ## Grade again and again (long; RUNS=n, ENTRIES=…, CHECKS=…)
 	@$(BIN)/python -m tests.zoo.flaky $(if $(RUNS),--runs $(RUNS)) $(if $(ENTRIES),--entries $(ENTRIES)) \
 	    $(if $(CHECKS),--checks $(CHECKS)) --output $(REPORTS)/flaky
 
-hostile: $(DEV) ## Run the attacks at every level here (long; NAMES=…, LEVELS=…)
+hostile: $(DEV) ## Run the attacks at every level (long; NAMES=…, LEVELS=…)
 	@$(BIN)/python -m tests.zoo.run_hostile $(NAMES) $(if $(LEVELS),--levels $(LEVELS)) \
 	    $(if $(SERVICE_IMAGE),--image $(SERVICE_IMAGE)) --output $(REPORTS)/hostile
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.zoo_grades import verdicts
+from tests.races.grades import verdicts
 from tests.zoo.submissions import Right, all_right, make_right
 
 STRESSING = (

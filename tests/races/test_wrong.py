@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.zoo_grades import verdicts
+from tests.races.grades import verdicts
 from tests.zoo.submissions import Wrong, all_wrong, make_wrong
 
 EXPLORING = frozenset({"3b.interleavings", "3b.crash-points", "x.signal-points"})
