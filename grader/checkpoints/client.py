@@ -27,16 +27,18 @@ _STORED = 2.0
 
 @scenario(timeout=12, seconds=6)
 def client_to_client(lab: Lab) -> None:
-    """A client posts tasks, changes and deletes some at work, and sees them complete; then ten post at one moment."""
+    """A client posts tasks, changes and deletes some, and sees them complete; then ten clients post at one moment."""
     api = lab.start_api()
     worker = lab.start_worker(poll=0.2, duration=DURATION)
-    if _is_seen_to_complete(lab, api):
+    if completes := _is_seen_to_complete(lab, api):
         _changed_at_work(lab, api, worker)
         _deleted_at_work(lab, api, worker)
     if worker.is_alive:
         worker.signal(signal.SIGTERM)
     if not lab.comes(lab.has_exited(worker), timeout=3):  # how it stops is judged elsewhere
         lab.stop(worker, signal.SIGKILL)
+    if completes:
+        _deleted_before_work(lab, api)
     lab.start_worker("worker-B", poll=0.2, duration=0.05)
     _burst(lab, api)
 
@@ -76,6 +78,14 @@ def _deleted_at_work(lab: Lab, api: Api, worker: Worker) -> None:
     lab.note("behind-it", task=behind.id)
     lab.comes(any_of((lab.has_status(behind), lab.has_exited(worker))), timeout=_WORKED)
     lab.note("after-it")
+
+
+def _deleted_before_work(lab: Lab, api: Api) -> None:
+    """While no worker runs."""
+    fourth = _post(lab, api, lab.new_title(), "to be deleted before anybody works on it")
+    if fourth is not None:
+        api.request("DELETE", f"/tasks/{fourth.id}")
+        lab.note("deleted-before-work", task=fourth.id)
 
 
 def _comes_to_work(lab: Lab, worker: Worker, task: Task) -> bool:

@@ -77,7 +77,9 @@ def works_end_to_end(history: History, killed: History, failing: History) -> Jud
         if problem := _without_a_time(each) or _written_over(each, columns):
             return problem
     kept = _keeps_the_change(history)
-    return kept if kept.expected is not None else _bears_a_deletion(history) or kept
+    if kept.expected is not None:
+        return kept
+    return _bears_a_deletion(history) or _works_on_a_deleted_one(history) or kept
 
 
 def _without_a_time(history: History) -> Judgement | None:
@@ -198,6 +200,25 @@ def _bears_a_deletion(history: History) -> Judgement | None:
             hint="The UPDATE that completes a deleted task finds no row. That is no error: look at the row count.",
         )
     return None
+
+
+def _works_on_a_deleted_one(history: History) -> Judgement | None:
+    """What is wrong where a task was taken that had been deleted before a worker was there."""
+    deleted = history.moment("deleted-before-work")
+    if deleted is None:
+        return None
+    story = history.story(deleted.detail["task"])
+    delete = need(next(iter(history.exchanges("DELETE", f"/tasks/{story.task}")), None), "no DELETE was sent")
+    workers = [each.service for each in (*story.claims, *story.completions)]
+    if not went_well(delete) or not workers:
+        return None
+    return broken(
+        asked(delete),
+        *life(story),
+        expected="a task that was deleted is never worked on",
+        observed=f"{workers[0]} took task {story.task} after DELETE had answered {delete.status}",
+        hint="Where DELETE marks a task and leaves it in the table, whatever looks for work has to look at the mark.",
+    )
 
 
 def _was_over_at_once(story: Story) -> bool:

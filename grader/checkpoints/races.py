@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import signal
+
 from grader.checkpoints.evidence import ended, life, list_of, said
-from grader.checkpoints.starting import LAB, A
+from grader.checkpoints.starting import LAB, A, starts
 from grader.checkpoints.worker import processes
 from grader.declare import check, scenario
 from grader.history.double import double_claims
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
-from grader.lab import Lab, any_of
+from grader.lab import Lab, Worker, any_of
 
 TASKS = 20
+
+_NAMELESS = ("worker-A", "worker-B")
+"""Workers that are told no WORKER_ID, in the order in which they start."""
 
 
 @scenario(timeout=12, seconds=3)
@@ -98,19 +103,45 @@ def a_name_with_an_apostrophe(lab: Lab) -> None:
     lab.comes(any_of((lab.has_status(task), lab.has_exited(worker))), timeout=8)
 
 
+@scenario(timeout=12, seconds=2)
+def without_names(lab: Lab) -> None:
+    """Two workers run that were told no WORKER_ID, and a task comes for each."""
+    first = _nameless(lab, _NAMELESS[0])
+    _gets_a_task(lab, first)
+    second = _nameless(lab, _NAMELESS[1])
+    if first.is_alive:
+        lab.stop(first, signal.SIGKILL)  # the next task is for the second one alone
+    _gets_a_task(lab, second)
+
+
+def _nameless(lab: Lab, name: str) -> Worker:
+    worker = lab.start_worker(name, poll=0.2, duration=0.1, changed={"WORKER_ID": None}, ready=False)
+    lab.comes(any_of((worker.has_looked(), lab.has_exited(worker))), timeout=10)
+    return worker
+
+
+def _gets_a_task(lab: Lab, worker: Worker) -> None:
+    if not worker.is_alive:
+        return
+    [task] = lab.insert_tasks(1)
+    lab.note("waits", worker=worker.name, task=task.id)
+    lab.comes(any_of((lab.has_status(task), lab.has_exited(worker))), timeout=8)
+
+
 @check(
     "3b.assigned-worker",
     points=2,
-    on=(two_workers, a_name_with_an_apostrophe),
+    on=(two_workers, a_name_with_an_apostrophe, without_names),
     after=processes,
-    explained_by=shares_the_work,
+    explained_by=(starts, shares_the_work),
     hint="The statement that sets 'processing' sets assigned_worker to WORKER_ID as well, and gets it as a parameter.",
     read=f"{LAB}#who-owns-a-task",
 )
-def writes_its_id(history: History, odd: History) -> Judgement:
+def writes_its_id(history: History, odd: History, nameless: History) -> Judgement:
     """A claim writes the worker's own WORKER_ID to assigned_worker, whatever it is; two workers write two ids.
 
     The name on the row tells who to ask when a task hangs, and lets a worker prove that a task is still its own.
+    So a worker that is told no WORKER_ID makes up one that no other has.
     """
     ids = {name: need(history.started(name), "").settings["WORKER_ID"] for name in history.workers()}
     if not history.claims:
@@ -123,7 +154,7 @@ def writes_its_id(history: History, odd: History) -> Judgement:
                 expected=f"assigned_worker {wanted}",
                 observed=f"assigned_worker {claim.owner}, claimed by {claim.service}",
             )
-    return _writes_an_odd_one(odd) or holds(list_of(sorted(set(ids.values()))))
+    return _writes_an_odd_one(odd) or _make_up_two(nameless) or holds(list_of(sorted(set(ids.values()))))
 
 
 def _writes_an_odd_one(history: History) -> Judgement | None:
@@ -147,4 +178,37 @@ def _writes_an_odd_one(history: History) -> Judgement | None:
         expected=f"assigned_worker {name}",
         observed=f"assigned_worker {owners[0]}" if owners else "no claim",
         hint="Hand values to the driver as parameters: it knows which characters mean something to the database.",
+    )
+
+
+def _make_up_two(history: History) -> Judgement | None:
+    """What is wrong with the ids of workers that were told none."""
+    waits = {moment.detail["worker"]: history.story(moment.detail["task"]) for moment in history.moments("waits")}
+    owners: dict[str, str | None] = {}
+    for name in _NAMELESS:
+        exit_ = history.exited(name)
+        if name not in waits:
+            need(exit_, "the workers without WORKER_ID did not come to their first polls")
+            return None  # it does not start without: that is judged where all defaults are
+        found = [claim.owner for claim in waits[name].claims]
+        if not found and waits[name].completions:
+            return None  # its claim was never visible
+        if not found:
+            return broken(
+                *life(waits[name]),
+                *[said(line) for line in history.log(name)[-4:]],
+                *([ended(exit_)] if exit_ is not None else []),
+                expected="a worker that is told no WORKER_ID takes a task",
+                observed="no claim",
+                hint="Make the id up of host name and process id where WORKER_ID is not set.",
+            )
+        owners[name] = found[0]
+    one, other = owners.values()
+    if one != other:
+        return None
+    return broken(
+        *[line for story in waits.values() for line in life(story)],
+        expected="two workers that are told no WORKER_ID write two ids",
+        observed=f"both wrote {one}",
+        hint="Make the id up of host name and process id where WORKER_ID is not set: no two workers have both in common.",
     )

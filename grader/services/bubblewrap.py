@@ -203,7 +203,7 @@ class _Launch:
             ) from None
 
     def _namespaces(self) -> list[str]:
-        line = ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", "sandbox"]
+        line = ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", f"sandbox-{secrets.token_hex(3)}"]
         line += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
         if os.geteuid() == 0:
             # Only to give up what is left: the program that follows takes another user and drops these as well.

@@ -634,6 +634,41 @@ def test_where_no_task_was_deleted_at_work_nothing_is_said_of_it() -> None:
     assert judge(Story().add(*kept)).observed == KEPT
 
 
+def marked(answer: int | None = 204) -> Story:
+    """Task 5 is deleted before worker B is there, and stays in the table, with a mark."""
+    story = deleted().insert("5", 6.0, by="api", deleted_at=None).ask("DELETE", "/tasks/5", 6.1, answer, None)
+    story.update("5", 6.105, "api", deleted_at="6.1").note("deleted-before-work", 6.2, task="5")
+    return story.start(B, 6.5)
+
+
+def test_a_deleted_task_that_is_kept_and_left_alone_passes() -> None:
+    assert judge(marked()).verdict is PASS
+    assert judge(marked().delete("5", 7.0, B)).verdict is PASS  # a worker may sweep up what is marked
+
+
+def test_a_deleted_task_that_a_worker_takes_fails_with_its_life() -> None:
+    judgement = judge(marked().claim("5", 7.0, B).complete("5", 7.5, B))
+    assert (judgement.verdict, judgement.expected) == (FAIL, "a task that was deleted is never worked on")
+    assert judgement.observed == "worker-B took task 5 after DELETE had answered 204"
+    assert "look at the mark" in str(judgement.hint)
+    assert [text for _, text in told(judgement)][0] == "DELETE /tasks/5 → 204 null"
+
+
+def test_a_deleted_task_that_is_completed_by_a_claim_that_nobody_could_see_fails() -> None:
+    assert judge(marked().update("5", 7.5, B, status="completed")).verdict is FAIL
+
+
+@pytest.mark.parametrize("answer", [409, 500, None])
+def test_a_task_that_was_not_deleted_is_worked_on(answer: int | None) -> None:
+    assert judge(marked(answer).claim("5", 7.0, B).complete("5", 7.5, B)).verdict is PASS
+
+
+def test_a_deletion_before_work_that_was_not_sent_says_nothing() -> None:
+    story = deleted().insert("5", 6.0, by="api").note("deleted-before-work", 6.2, task="5")
+    with pytest.raises(NotObserved, match="^no DELETE was sent$"):
+        judge(story)
+
+
 def test_a_change_that_is_lost_is_told_before_a_deletion_that_is_refused() -> None:
     before = then_changed(worked_off()).update("2", 2.75, A, title="lost")
     assert judge(deleted(answer=409, before=before)).observed == "after the completion title is “lost”"

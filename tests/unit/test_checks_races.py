@@ -185,6 +185,17 @@ def odd_name() -> Story:
     return Story().start(A, WORKER_ID=ODD).insert("7", 1.0).note("waits", 1.1, task="7")
 
 
+def nameless(*owners: str | None) -> Story:
+    """Workers that were told no WORKER_ID take a task each, and write these owners."""
+    story = Story()
+    for number, (name, owner) in enumerate(zip((A, B), owners, strict=False), start=1):
+        task, at = str(number), float(number)
+        story.start(name, at).insert(task, at + 0.4).note("waits", at + 0.4, worker=name, task=task)
+        story.update(task, at + 0.5, name, status="processing", assigned_worker=owner)
+        story.complete(task, at + 0.6, name)
+    return story
+
+
 @pytest.mark.parametrize(
     ("ids", "words"),
     [
@@ -199,7 +210,8 @@ def test_workers_that_write_their_own_ids_pass_with_each_of_them_in_order(
     story = Story()
     for name, own in zip((A, B, C), ids, strict=False):
         story.start(name, WORKER_ID=own).insert(name, 1.0).claim(name, 2.0, name, own)
-    judgement = judged("3b.assigned-worker", story, odd_name().claim("7", 2.0, A, ODD))
+    odd = odd_name().claim("7", 2.0, A, ODD)
+    judgement = judged("3b.assigned-worker", story, odd, nameless("host-41", "host-42"))
     assert (judgement.verdict, judgement.observed) == (PASS, words)
 
 
@@ -250,7 +262,7 @@ def test_a_name_with_an_apostrophe_that_does_not_come_to_the_row_as_it_is_fails(
 
 def test_a_claim_that_nobody_could_see_tells_nothing_of_an_odd_name() -> None:
     story = odd_name().update("7", 2.5, A, status="completed", assigned_worker=ODD)
-    assert judged("3b.assigned-worker", shared(), story).verdict is PASS
+    assert judged("3b.assigned-worker", shared(), story, nameless("host-41", "host-42")).verdict is PASS
 
 
 def test_the_odd_name_is_not_judged_where_no_task_came() -> None:
@@ -261,3 +273,42 @@ def test_the_odd_name_is_not_judged_where_no_task_came() -> None:
 def test_a_worker_with_an_odd_name_that_is_slow_to_start_is_not_blamed() -> None:
     waits = odd_name().step(A, 1.5, "SET TIME ZONE 'UTC'")
     assert "did not come to its first poll" in reason("3b.assigned-worker", shared(), waits)
+
+
+def of_nameless(story: Story) -> tuple[Story, Story, Story]:
+    """With whatever else the check looks at as it should be."""
+    return shared(), odd_name().claim("7", 2.0, A, ODD), story
+
+
+@pytest.mark.parametrize("owner", ["worker-1", None])
+def test_workers_that_are_told_no_id_and_write_the_same_one_fail_with_both_lives(owner: str | None) -> None:
+    judgement = judged("3b.assigned-worker", *of_nameless(nameless(owner, owner)))
+    assert (judgement.verdict, judgement.observed) == (FAIL, f"both wrote {owner}")
+    assert judgement.expected == "two workers that are told no WORKER_ID write two ids"
+    assert {line.text[:6] for line in judgement.evidence} == {"task 1", "task 2"}
+    assert "host name and process id" in str(judgement.hint)
+
+
+def test_a_worker_that_does_not_start_without_an_id_is_judged_where_the_defaults_are() -> None:
+    for story in (Story().start(A).exit(A, 0.5, 1), nameless("host-41").start(B, 2.0).exit(B, 2.5, 1)):
+        assert judged("3b.assigned-worker", *of_nameless(story)).verdict is PASS
+
+
+@pytest.mark.parametrize("story", [Story(), Story().start(A), nameless("host-41").start(B, 2.0)])
+def test_a_worker_without_an_id_that_is_slow_to_start_is_not_blamed(story: Story) -> None:
+    told = reason("3b.assigned-worker", *of_nameless(story))
+    assert told == "the workers without WORKER_ID did not come to their first polls"
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_worker_that_takes_nothing_without_an_id_fails(ends: bool) -> None:
+    story = Story().start(A).insert("1", 1.0).note("waits", 1.0, worker=A, task="1").log(A, 1.2, "no name")
+    judgement = judged("3b.assigned-worker", *of_nameless(story.exit(A, 1.3, 1) if ends else story))
+    assert (judgement.verdict, judgement.observed) == (FAIL, "no claim")
+    assert [line.text for line in judgement.evidence][-1] == ("exited, status 1" if ends else "log: no name")
+
+
+def test_a_claim_that_nobody_could_see_tells_nothing_of_ids_that_are_made_up() -> None:
+    story = nameless("host-41").start(B, 2.0).insert("2", 2.4).note("waits", 2.4, worker=B, task="2")
+    story.update("2", 2.5, B, status="completed", assigned_worker="host-41")
+    assert judged("3b.assigned-worker", *of_nameless(story)).verdict is PASS

@@ -1,5 +1,7 @@
 ALTER TABLE tasks ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE tasks ADD COLUMN words TSVECTOR GENERATED ALWAYS AS (to_tsvector('simple', title || ' ' || description)) STORED;
+-- Nothing is ever deleted: what a client drops is kept, for nobody to see but the journal.
+ALTER TABLE tasks ADD COLUMN dropped_at TIMESTAMPTZ;
 
 -- updated_at is nobody's duty but the table's; nor is the number of changes.
 CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -14,7 +16,7 @@ CREATE TRIGGER touch BEFORE UPDATE ON tasks FOR EACH ROW EXECUTE FUNCTION touch(
 -- What became of each task, and when: one line for each change of status.
 CREATE TABLE journal (
     entry   BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    task    BIGINT NOT NULL REFERENCES tasks ON DELETE CASCADE,
+    task    BIGINT NOT NULL REFERENCES tasks,
     status  TEXT NOT NULL,
     worker  TEXT,
     at      TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()

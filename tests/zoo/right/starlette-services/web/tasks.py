@@ -46,20 +46,21 @@ class Tasks:
         return await self._one(sql, new.title, new.description, new.type, json.dumps(new.payload))
 
     async def read(self, task: int) -> Row | None:
-        return await self._one(f"SELECT {COLUMNS} FROM tasks WHERE id = $1", task)
+        return await self._one(f"SELECT {COLUMNS} FROM tasks WHERE id = $1 AND dropped_at IS NULL", task)
 
     async def page(self, page: Page) -> list[Row]:
-        sql = f"""SELECT {COLUMNS} FROM tasks WHERE $1::text IS NULL OR status = $1
+        sql = f"""SELECT {COLUMNS} FROM tasks WHERE dropped_at IS NULL AND ($1::text IS NULL OR status = $1)
                   ORDER BY id LIMIT $2 OFFSET $3"""
         return [_row(found) for found in await self._pool.fetch(sql, page.status, page.limit, page.offset)]
 
     async def update(self, task: int, change: Change) -> Row | None:
         sql = f"""UPDATE tasks SET title = coalesce($2, title), description = coalesce($3, description)
-                  WHERE id = $1 RETURNING {COLUMNS}"""
+                  WHERE id = $1 AND dropped_at IS NULL RETURNING {COLUMNS}"""
         return await self._one(sql, task, change.title, change.description)
 
     async def delete(self, task: int) -> Row | None:
-        return await self._one(f"DELETE FROM tasks WHERE id = $1 RETURNING {COLUMNS}", task)
+        sql = f"UPDATE tasks SET dropped_at = now() WHERE id = $1 AND dropped_at IS NULL RETURNING {COLUMNS}"
+        return await self._one(sql, task)
 
     async def _one(self, sql: str, *values: Any) -> Row | None:
         found = await self._pool.fetchrow(sql, *values)

@@ -33,7 +33,8 @@ class Board:
         """The oldest pending task, which is this worker's from now on."""
         with self._connection.transaction():
             row = self._connection.execute(
-                """SELECT id, title, type, payload, run + 1 AS run FROM tasks WHERE status = 'pending'
+                """SELECT id, title, type, payload, run + 1 AS run FROM tasks
+                   WHERE status = 'pending' AND dropped_at IS NULL
                    ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED"""
             ).fetchone()
             if row is None:
