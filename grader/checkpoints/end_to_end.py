@@ -209,7 +209,7 @@ def _works_on_a_deleted_one(history: History) -> Judgement | None:
         return None
     story = history.story(deleted.detail["task"])
     delete = need(next(iter(history.exchanges("DELETE", f"/tasks/{story.task}")), None), "no DELETE was sent")
-    workers = [each.service for each in (*story.claims, *story.completions)]
+    workers = [*(claim.service for claim in story.claims), *(end.service for end in story.completions)]
     if not went_well(delete) or not workers:
         return None
     return broken(

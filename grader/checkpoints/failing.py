@@ -27,17 +27,14 @@ def failing_work(lab: Lab) -> None:
     good = [*lab.insert_tasks(1), *lab.insert_tasks(1, fail=False)]
     failed = lab.has_status(bad, status="failed")
     lab.note("failing", task=bad.id)
-    without_rests(lab, lab.has_status(*good), bad)
-    lab.wait_until(lab.has_status(*good), timeout=0)
-    without_rests(lab, failed, bad)
-    lab.wait_until(failed, timeout=0)
+    _until(lab, lab.has_status(*good), bad)
+    _until(lab, failed, bad)
     for _ in range(MOST_ATTEMPTS + 1):
         tries = len(lab.history().story(bad.id).claims)
         lab.database.age([bad.id, *(task.id for task in good)], MUCH_LATER)
         lab.note("aged", seconds=MUCH_LATER)
         lab.wait_until(worker.has_looked(2))
-        without_rests(lab, failed, bad)
-        lab.wait_until(failed, timeout=0)
+        _until(lab, failed, bad)
         if len(lab.history().story(bad.id).claims) == tries:
             break  # failed for good; work that may be tried again is, until nothing is left to try
 
@@ -50,10 +47,10 @@ def failing_longer_work(lab: Lab) -> None:
     failed = lab.has_status(bad, status="failed")
     lab.note("failing", task=bad.id)
     third = Condition("a third attempt", lambda _b, _n: _claims(lab.recorder.events(), bad) > 2)
-    if without_rests(lab, any_of((failed, third)), bad) and lab.status_of(bad) != "failed":
+    _until(lab, any_of((failed, third)), bad)
+    if lab.status_of(bad) != "failed":
         _hand_over(lab, first, bad)
-        without_rests(lab, failed, bad)
-    lab.wait_until(failed, timeout=0)
+        _until(lab, failed, bad)
 
 
 REST, RESTS = 0.4, 30
@@ -75,6 +72,13 @@ def without_rests(lab: Lab, over: Condition, task: Task) -> bool:
         if lab.status_of(task) == "pending" and lab.database.lockable([task.id]):
             lab.database.age([task.id], OLDER)
     return False
+
+
+def _until(lab: Lab, over: Condition, task: Task) -> None:
+    """``without_rests``, for what the scenario cannot go on without."""
+    since = lab.clock.now()
+    if not without_rests(lab, over, task):
+        lab.wait_until(over, timeout=0, since=since)
 
 
 def _claims(events: Iterable[Event], task: Task) -> int:

@@ -55,8 +55,9 @@ def idle_second(lab: Lab) -> None:
     over = lab.has_status(*good)
     # Who tries work that takes no time for ever comes to nothing else, and fills the record.
     for_ever = Condition("many changes", lambda _b, _n: _changes(lab.recorder.events()) > MANY_CHANGES)
+    since = lab.clock.now()
     lab.wait_until(any_of((over, for_ever)))
-    lab.wait_until(over, timeout=0)
+    lab.wait_until(over, timeout=0, since=since)
 
 
 MANY_CHANGES = 300

@@ -279,9 +279,14 @@ class Lab:
 
     # ------------------------------------------------------------ waiting
 
-    def wait_until(self, condition: Condition, timeout: float | None = None) -> None:
-        """Wait for a moment; give the scenario up when it does not come (recorded, judged by the checks)."""
-        self._observer.until(condition, self._limit(timeout))
+    def wait_until(
+        self, condition: Condition, timeout: float | None = None, *, since: float | None = None
+    ) -> None:
+        """Wait for a moment; give the scenario up when it does not come (recorded, judged by the checks).
+
+        ``since``: the moment since which it has been waited for in another way, for the record.
+        """
+        self._observer.until(condition, self._limit(timeout), since)
 
     def comes(self, condition: Condition, timeout: float) -> bool:
         """Wait for something that may as well not come within ``timeout`` seconds (times patience)."""

@@ -80,13 +80,13 @@ class Observer:
             committed = committed or (isinstance(event, StepEnded) and event.transaction == "I")
         return committed
 
-    def until(self, condition: Condition, timeout: float) -> None:
+    def until(self, condition: Condition, timeout: float, since: float | None = None) -> None:
         """Return when the condition holds.
 
         Raises GaveUp, after recording it, when it does not within ``timeout`` seconds or when the service it
-        depends on has exited; Cancelled when the run ends.
+        depends on has exited; Cancelled when the run ends. ``since``: when waiting for it began, if not now.
         """
-        start = self._recorder.clock.now()
+        start = self._recorder.clock.now() if since is None else since
         if not self.comes(condition, timeout):
             now = self._recorder.clock.now()
             what = condition.description + (f" ({condition.by} had exited)" if self._is_gone(condition.by) else "")

@@ -651,7 +651,7 @@ def test_a_deleted_task_that_a_worker_takes_fails_with_its_life() -> None:
     assert (judgement.verdict, judgement.expected) == (FAIL, "a task that was deleted is never worked on")
     assert judgement.observed == "worker-B took task 5 after DELETE had answered 204"
     assert "look at the mark" in str(judgement.hint)
-    assert [text for _, text in told(judgement)][0] == "DELETE /tasks/5 → 204 null"
+    assert next(text for _, text in told(judgement)) == "DELETE /tasks/5 → 204 null"
 
 
 def test_a_deleted_task_that_is_completed_by_a_claim_that_nobody_could_see_fails() -> None:
