@@ -91,7 +91,7 @@ starter: $(USE) ## Make starter/ anew from the marked blocks of solution/
 test: $(DEV) ## Run all tests (unit, then with a real PostgreSQL)
 	@$(BIN)/python -m pytest -n 2 --dist loadscope tests/unit tests/integration tests/zoo
 
-races: $(DEV) ## Grade the races and crash windows of the zoo
+races: $(DEV) ## Grade the races, crash windows and moments of the zoo
 	@$(BIN)/python -m pytest -n 2 --dist load tests/races
 
 check: $(DEV) workflows ## Style, types, import contracts, workflows and scripts

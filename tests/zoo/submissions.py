@@ -30,13 +30,17 @@ _ANSWERS_WITHIN = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """A fault. The checks ``must_fail`` fail every time; ``may_fail`` are near it, or fail with luck; all others pass."""
+    """A fault. The checks ``must_fail`` fail every time; ``may_fail`` are near it, or fail with luck; all others pass.
+
+    A ``rare`` one is told to students last: it is here for what the grader must see, more than for being made often.
+    """
 
     name: str
     id: str
     why: str
     must_fail: frozenset[str]
     may_fail: frozenset[str]
+    rare: bool = False
 
     @property
     def patch(self) -> Path:
@@ -81,8 +85,9 @@ def all_wrong() -> tuple[Wrong, ...]:
             why=content["why"],
             must_fail=frozenset(content["must_fail"]),
             may_fail=frozenset(content["may_fail"]),
+            rare=content.get("rare", False),
         )
-        for folder, content in _entries("wrong", {"id", "why", "must_fail", "may_fail"}, set())
+        for folder, content in _entries("wrong", {"id", "why", "must_fail", "may_fail"}, {"rare"})
     )
 
 

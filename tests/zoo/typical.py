@@ -20,11 +20,14 @@ MOST = 5
 
 
 def typical(entries: Sequence[Wrong]) -> str:
-    """The file's text: for each check the faults that it finds and few others do, those first that it finds alone."""
+    """The file's text: for each check the faults that it finds and few others do.
+
+    Those come first that it finds alone, and rare ones last.
+    """
     found = {}
     for check in all_checks():
         caught = [entry for entry in entries if check.id in entry.must_fail]
-        caught.sort(key=lambda entry: (len(entry.must_fail), len(entry.may_fail), entry.name))
+        caught.sort(key=lambda entry: (entry.rare, len(entry.must_fail), len(entry.may_fail), entry.name))
         found[check.id] = [entry.why for entry in caught[:MOST]]
     return json.dumps(found, ensure_ascii=False, indent=1) + "\n"
 

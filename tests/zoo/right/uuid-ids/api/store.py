@@ -36,7 +36,7 @@ def one(sql: str, *values: Any) -> DictRow | None:
 
 def create(title: str, description: str, type_: str, payload: Any) -> DictRow | None:
     return one(
-        f"INSERT INTO tasks (title, description, type, payload) VALUES (%s, %s, %s, %s) RETURNING {COLUMNS}",
+        f"SELECT {COLUMNS} FROM new_task(%s, %s, %s, %s)",
         title,
         description,
         type_,

@@ -12,3 +12,7 @@ CREATE TABLE tasks (
     updated_at      TIMESTAMPTZ NOT NULL DEFAULT now()
 );
 CREATE INDEX tasks_pending ON tasks (created_at) WHERE status = 'pending';
+
+CREATE FUNCTION new_task(title TEXT, description TEXT, type TEXT, payload JSONB) RETURNS tasks LANGUAGE sql AS $$
+    INSERT INTO tasks (title, description, type, payload) VALUES ($1, $2, $3, $4) RETURNING *;
+$$;
