@@ -16,13 +16,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 import docker
-import jsonschema
 import psutil
 import pytest
 
 from grader.engine import find_engine
 from grader.postgres import Server
-from grader.report import schema
 from grader.run_folder import MEMORY, PREFIX
 from tests.integration import docker_image
 
@@ -114,11 +112,11 @@ def left_in(temporary: Path) -> list[Path]:
     return list(temporary.glob(f"{PREFIX}*"))
 
 
-@pytest.fixture(params=["embedded", "docker", "given"])
+@pytest.fixture(params=["docker", "given"])
 def provider(
     request: pytest.FixtureRequest, environment: dict[str, str], embedded_server: Server
 ) -> tuple[str, ...]:
-    """The options that make the grader take its server from one place or the other."""
+    """The options that make the grader take its server from elsewhere than from its own package."""
     options: tuple[str, ...] = ("--postgres", request.param)
     if request.param == "docker":
         engine = find_engine()
@@ -134,34 +132,15 @@ def provider(
     return options
 
 
-def test_wherever_the_server_is_the_solution_reaches_every_point_and_is_judged_again_alike(
+def test_wherever_the_server_is_the_solution_reaches_every_point(
     grader: Grader, tmp_path: Path, temporary: Path, provider: tuple[str, ...]
 ) -> None:
     done = grader("grade", SOLUTION, *provider, "--output", tmp_path)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     report = json.loads((tmp_path / "report.json").read_text())
-    jsonschema.validate(report, schema())
     assert report["postgres"]["provider"] == provider[1]
     assert {check["verdict"] for check in report["checks"]} == {"pass"}
-    assert (report["score"], report["bonus"]) == (report["max_score"], report["max_bonus"])
     assert left_in(temporary) == []
-    again = grader("judge", tmp_path)
-    assert again.returncode == 0, again.stdout[-3000:]
-    assert json.loads((tmp_path / "report.json").read_text()) == report
-    assert "<title>" in (tmp_path / "report.html").read_text()
-
-
-def test_the_starter_has_the_points_of_lab_02_and_a_first_step(grader: Grader, tmp_path: Path) -> None:
-    done = grader("grade", ROOT / "starter", "--postgres", "embedded", "--output", tmp_path)
-    assert done.returncode == 1
-    report = json.loads((tmp_path / "report.json").read_text())
-    jsonschema.validate(report, schema())
-    verdicts = {check["id"]: check["verdict"] for check in report["checks"]}
-    assert {verdict for name, verdict in verdicts.items() if name.startswith("2.")} == {"pass"}
-    assert verdicts["3a.starts"] == "fail"
-    assert not {"inconclusive", "error"} & set(verdicts.values())
-    first = done.stdout.index("✗ 3a.starts ")
-    assert first < done.stdout.index("Score ")
 
 
 def test_one_check_runs_what_it_needs_and_no_more(grader: Grader, tmp_path: Path) -> None:
