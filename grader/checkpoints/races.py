@@ -194,10 +194,11 @@ def _make_up_two(history: History) -> Judgement | None:
         if not found and waits[name].completions:
             return None  # its claim was never visible
         if not found:
+            by_itself = [exit_] if exit_ is not None and exit_.status != -signal.SIGKILL else []
             return broken(
                 *life(waits[name]),
                 *[said(line) for line in history.log(name)[-4:]],
-                *([ended(exit_)] if exit_ is not None else []),
+                *map(ended, by_itself),
                 expected="a worker that is told no WORKER_ID takes a task",
                 observed="no claim",
                 hint="Make the id up of host name and process id where WORKER_ID is not set.",
