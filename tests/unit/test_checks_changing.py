@@ -170,6 +170,13 @@ def test_tasks_that_are_gone_after_a_restart_fail() -> None:
     assert set(failing(history)) == {"2.persistence"}
 
 
+def test_a_task_that_only_the_list_has_lost_after_a_restart_fails() -> None:
+    lost = changed(
+        "GET", "/tasks", since="restarted", body=lambda body: body[1:] if isinstance(body, list) else body
+    )
+    assert "shown by GET /tasks, 1 are gone or changed" in failing(lost)["2.persistence"]
+
+
 def test_tasks_are_compared_with_what_was_shown_before_and_not_with_the_table() -> None:
     shown = changed(
         "GET", "/tasks", since="before-restart", body=lambda body: body[:3] if isinstance(body, list) else body

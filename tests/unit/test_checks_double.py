@@ -34,6 +34,11 @@ def test_a_claim_after_somebody_else_gave_the_task_back_is_one() -> None:
     assert doubles(story.claim("7", 3.0, "worker-B")) == 1
 
 
+def test_what_the_holder_gave_back_before_it_claimed_once_more_gives_nobody_a_right() -> None:
+    story = claimed_by_both().update("7", 2.5, "worker-A", status="pending").claim("7", 2.6, "worker-A")
+    assert doubles(story.claim("7", 3.0, "worker-B")) == 1
+
+
 def test_a_takeover_after_the_timeout_is_none_and_before_it_is_one() -> None:
     story = claimed_by_both().update("7", 3.0, "worker-A").claim("7", 4.1, "worker-B")
     assert doubles(story, timeout=1.0) == 0

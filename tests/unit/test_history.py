@@ -48,6 +48,20 @@ def test_a_claim_that_writes_its_owner_in_a_second_change_is_one_claim() -> None
     assert [c.at for c in story.history().story("7").claims] == [2.0]
 
 
+def test_the_second_half_of_a_later_claim_is_no_claim_of_its_own_either() -> None:
+    story = Story().start("worker-A").start("worker-B").insert("7", 1.0).claim("7", 2.0, "worker-A")
+    story.update("7", 3.0, "worker-A", status="pending", assigned_worker=None)
+    story.update("7", 4.0, "worker-B", status="processing")
+    story.update("7", 4.1, "worker-B", assigned_worker="id-of-worker-B")
+    assert [(c.service, c.at) for c in story.history().story("7").claims] == [("worker-A", 2.0), ("worker-B", 4.0)]
+
+
+def test_a_story_goes_through_each_status_once_however_often_it_is_written() -> None:
+    story = Story().start("worker-A").insert("7", 1.0).update("7", 1.5, None, title="another")
+    story.claim("7", 2.0, "worker-A").update("7", 2.5, "worker-A").complete("7", 3.0, "worker-A")
+    assert story.delete("7", 4.0, None).history().story("7").statuses == ("pending", "processing", "completed")
+
+
 def test_a_claim_has_the_owner_that_its_transaction_leaves() -> None:
     story = Story().start("worker-A").insert("7", 1.0).update("7", 2.0, "worker-A", status="processing")
     story.update("7", 2.1, "worker-A", assigned_worker="id-of-worker-A")

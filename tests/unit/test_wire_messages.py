@@ -67,6 +67,7 @@ def test_parameters_are_bounded_in_all() -> None:
         (struct.pack("!q", 1 << 40), 20, str(1 << 40)),
         (struct.pack("!I", 4_000_000_000), 26, "4000000000"),
         (uuid.UUID(int=7).bytes, 2950, str(uuid.UUID(int=7))),
+        (b"\0" * 15, 2950, "\\x" + "00" * 15),
         ("żółw".encode(), 25, "żółw"),
         ("żółw".encode(), 1043, "żółw"),
         (b'\x01{"a": 1}', 3802, '{"a": 1}'),
