@@ -88,9 +88,8 @@ doctor: $(USE) ## Say whether a grade works here, and what to do if not
 starter: $(USE) ## Make starter/ anew from the marked blocks of solution/
 	@$(BIN)/python -m grader starter solution starter
 
-# The long ones first, so that both processes have work until the end.
-test: $(DEV) ## Run all tests (with a real PostgreSQL, then unit)
-	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder tests/integration tests/zoo tests/unit
+test: $(DEV) ## Run all tests (unit, then with a real PostgreSQL)
+	@$(BIN)/python -m pytest -n 2 --dist loadscope tests/unit tests/integration tests/zoo
 
 # One at a time: a grade keeps two cores busy.
 races: $(DEV) ## Grade the races, crash windows and moments of the zoo

@@ -86,7 +86,7 @@ class Bubblewrap:
                 group = new_group(self._hierarchy, self.limits)
                 stack.callback(group.remove)
             user = _NOBODY_ELSE + secrets.randbelow(1 << 24) if os.geteuid() == 0 else os.geteuid()
-            launch = _Launch(self, command, cwd, env, reach, user)
+            launch = _Launch(self, command, cwd, env, reach, user, f"sandbox-{secrets.token_hex(3)}")
             loan = Loan(reach.writes, user) if os.geteuid() == 0 and reach.writes else None
             if loan is not None:
                 stack.callback(loan.end)
@@ -132,7 +132,10 @@ class BubblewrapProcess(NamespacedProcess):
 
 @dataclass(frozen=True, slots=True)
 class _Launch:
-    """One command on its way into its namespaces. ``user`` is who it runs as in there."""
+    """One command on its way into its namespaces. ``user`` is who it runs as in there.
+
+    ``host`` is another one for each: process ids are the same in all.
+    """
 
     isolation: Bubblewrap
     command: Sequence[str]
@@ -140,6 +143,7 @@ class _Launch:
     env: Mapping[str, str]
     reach: Reach
     user: int
+    host: str
 
     def run(self, group: Group | None) -> tuple[subprocess.Popen[bytes], Namespaced]:
         with ExitStack() as both, ExitStack() as its:
@@ -149,7 +153,7 @@ class _Launch:
             accounts = {
                 "/etc/passwd": _data(its, f"student:x:{self.user}:{self.user}::/tmp:/bin/sh\n"),
                 "/etc/group": _data(its, f"student:x:{self.user}:\n"),
-                "/etc/hosts": _data(its, "127.0.0.1 localhost\n"),
+                "/etc/hosts": _data(its, f"127.0.0.1 localhost {self.host}\n"),
             }
             popen = self._start(its_stdout, its_stderr, its_status, accounts, group is not None)
             both.callback(popen.wait)
@@ -203,7 +207,7 @@ class _Launch:
             ) from None
 
     def _namespaces(self) -> list[str]:
-        line = ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", f"sandbox-{secrets.token_hex(3)}"]
+        line = ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", self.host]
         line += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
         if os.geteuid() == 0:
             # Only to give up what is left: the program that follows takes another user and drops these as well.

@@ -149,11 +149,14 @@ class Containers:
 
         limits = self.limits
         user = _NOBODY_ELSE + secrets.randbelow(1 << 24) if mode == "ro" else 0
+        host = f"sandbox-{secrets.token_hex(3)}"
         bound = {"core": 0, "fsize": limits.file, "nofile": limits.open_files}
         return {
             "entrypoint": ["/bin/sh", "-c", _GATE],
             "labels": dict(self._engine.labels),
             "network_mode": network,
+            "hostname": host,
+            "extra_hosts": {host: "127.0.0.1"},  # without a network an engine names nobody but localhost
             "read_only": True,
             "init": True,
             "cap_drop": ["ALL"],

@@ -123,7 +123,7 @@ def test_the_steps_and_the_schedules_of_a_submission_are_printed() -> None:
 
 
 def test_a_submission_that_cannot_be_walked_is_refused_with_one_line(tmp_path: Path) -> None:
-    (tmp_path / "flowforge.toml").write_text("[api]\ncommand = ['true']\n[worker]\ncommand = ['sleep', '60']\n")
+    (tmp_path / "flowforge.toml").write_text("[api]\ncommand = ['true']\n[worker]\ncommand = ['true']\n")
     done = grader("schedules", tmp_path, "--postgres", "embedded")
     assert done.returncode == 2
     assert "sent no statement" in done.stderr

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+from contextlib import closing
 
 import psutil
 import pytest
 
 from grader.history.events import ChildrenLeft, LimitHit, ServiceExited
+from grader.services.isolation import Reach
 from grader.services.limits import MIB, Limits
 from tests.unit.service_bench import TIMEOUT, Bench, is_alive, wait_until
 
@@ -59,6 +61,19 @@ class LevelRules:
         process.signal(signal.SIGTERM)
         assert process.wait(TIMEOUT) == 7
         assert bench.lines() == ["up", "bye"]
+
+    def test_two_services_have_not_both_host_name_and_process_id_in_common_and_find_their_host(
+        self, bench: Bench
+    ) -> None:
+        script = (
+            "import os, socket as s; n = s.gethostname(); s.getaddrinfo(n, 80); print(n, os.getpid(), flush=True)"
+        )
+        for name in ("worker-A", "worker-B"):
+            with closing(bench.services.network()) as network:
+                command = [bench.interpreter, "-S", "-c", script]
+                process = bench.start(command, name, reach=Reach(network))
+                assert process.wait(TIMEOUT) == 0, bench.lines(name)
+        assert bench.lines("worker-A") != bench.lines("worker-B")
 
     def test_a_stopped_service_goes_on(self, bench: Bench) -> None:
         process = bench.sh("while :; do sleep 0.02; echo tick; done")

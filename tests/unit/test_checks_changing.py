@@ -174,7 +174,7 @@ def test_a_task_that_only_the_list_has_lost_after_a_restart_fails() -> None:
     lost = changed(
         "GET", "/tasks", since="restarted", body=lambda body: body[1:] if isinstance(body, list) else body
     )
-    assert "shown by GET /tasks, 1 are gone or changed" in failing(lost)["2.persistence"]
+    assert "shown by GET /tasks, 1 are gone or changed" in str(failing(lost)["2.persistence"])
 
 
 def test_tasks_are_compared_with_what_was_shown_before_and_not_with_the_table() -> None:
