@@ -183,7 +183,8 @@ def _writes_an_odd_one(history: History) -> Judgement | None:
 
 def _make_up_two(history: History) -> Judgement | None:
     """What is wrong with the ids of workers that were told none."""
-    waits = {moment.detail["worker"]: history.story(moment.detail["task"]) for moment in history.moments("waits")}
+    moments = {moment.detail["worker"]: moment for moment in history.moments("waits")}
+    waits = {name: history.story(moment.detail["task"]) for name, moment in moments.items()}
     owners: dict[str, str | None] = {}
     for name in _NAMELESS:
         exit_ = history.exited(name)
@@ -193,6 +194,8 @@ def _make_up_two(history: History) -> Judgement | None:
         found = [claim.owner for claim in waits[name].claims]
         if not found and waits[name].completions:
             return None  # its claim was never visible
+        if not found and exit_ is not None and not _asked_since(history, name, moments[name].at):
+            return None  # it was on its way out: whether it stays up, also beside another one, is judged elsewhere
         if not found:
             by_itself = [exit_] if exit_ is not None and exit_.status != -signal.SIGKILL else []
             return broken(
@@ -213,3 +216,7 @@ def _make_up_two(history: History) -> Judgement | None:
         observed=f"both wrote {one}",
         hint="Make the id up of host name and process id where WORKER_ID is not set: no two workers have both in common.",
     )
+
+
+def _asked_since(history: History, service: str, at: float) -> bool:
+    return any(step.began > at for step in history.steps_of(service))

@@ -305,11 +305,18 @@ def test_a_worker_without_an_id_that_is_slow_to_start_is_not_blamed(story: Story
 )
 def test_a_worker_that_takes_nothing_without_an_id_fails(status: int | None, last: str) -> None:
     story = Story().start(A).insert("1", 1.0).note("waits", 1.0, worker=A, task="1").log(A, 1.2, "no name")
+    story.step(A, 1.1, "SELECT id FROM tasks")
     if status is not None:  # SIGKILL comes from the grader, to make room for the second one
         story.exit(A, 1.3, status)
     judgement = judged("3b.assigned-worker", *of_nameless(story))
     assert (judgement.verdict, judgement.observed) == (FAIL, "no claim")
     assert [line.text for line in judgement.evidence][-1] == last
+
+
+def test_a_second_worker_that_was_on_its_way_out_when_its_task_came_is_judged_by_the_sharing() -> None:
+    story = nameless("host-41").start(B, 2.0).step(B, 2.3, "SELECT pg_try_advisory_lock(1)")
+    story.insert("2", 2.4).note("waits", 2.4, worker=B, task="2").exit(B, 2.5, 1)
+    assert judged("3b.assigned-worker", *of_nameless(story)).verdict is PASS
 
 
 def test_a_claim_that_nobody_could_see_tells_nothing_of_ids_that_are_made_up() -> None:
