@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from grader.checkpoints.evidence import life, list_of, moved, short
 from grader.checkpoints.shutdown import claim_began
 from grader.checkpoints.starting import LAB, A
@@ -111,15 +113,33 @@ def skips_a_locked_row(history: History) -> Judgement:
     )
 
 
+SHUFFLED = 8
+"""Tasks of different ages. Who takes them in any order hits the right one once in 40,320 times."""
+
+
+def arranged(order: Sequence[int]) -> tuple[list[float], list[int]]:
+    """The ages of tasks in the order in which they are inserted, and which of them are changed then, one by one.
+
+    ``order`` is any permutation. Whatever else a worker may go by, it begins with another task than the oldest: that is
+    neither the first nor the last that is inserted, and neither the last that is changed nor unchanged.
+    """
+    ages = [10.0 + number for number in order]
+    oldest = ages.index(max(ages))
+    place = 1 + oldest % (len(ages) - 2)
+    ages.insert(place, ages.pop(oldest))
+    return ages, [place, 0, len(ages) - 1]
+
+
 @scenario(timeout=10, seconds=2)
 def shuffled_ages(lab: Lab) -> None:
-    """Six tasks whose order in the table is not their order of age, and no index to sort by accident."""
+    """Eight tasks whose order in the table is not their order of age, some changed since, and no index to sort by."""
     lab.database.set_for_services("enable_indexscan", "off")
     lab.database.set_for_services("enable_bitmapscan", "off")
     lab.database.set_for_services("enable_indexonlyscan", "off")
-    ages = [10.0 + number for number in lab.shuffled(6)]
-    tasks = lab.insert_tasks(6, ages=ages)
-    lab.database.rewrite([tasks[number].id for number in lab.shuffled(6)[:3]])
+    ages, changed = arranged(lab.shuffled(SHUFFLED))
+    tasks = lab.insert_tasks(SHUFFLED, ages=ages)
+    for seconds_ago, number in zip(range(len(changed), 0, -1), changed, strict=True):
+        lab.database.touch(tasks[number].id, seconds_ago)  # as a client's PUT does
     lab.note("shuffled", ages=dict(zip((t.id for t in tasks), ages, strict=True)))
     lab.start_worker(poll=0.2, duration=0.0, ready=False)
     lab.wait_until(lab.has_status(*tasks))

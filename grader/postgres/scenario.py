@@ -224,6 +224,10 @@ class ScenarioDatabase:
         for task in tasks:
             self._update_asleep(sql.SQL("title = t.title"), [], [task])
 
+    def touch(self, task: str, seconds: float) -> None:
+        """Let a row have been changed so many seconds before now: its ``updated_at`` moves, and it behind all others."""
+        self._update_asleep(sql.SQL("updated_at = ") + _BEFORE_NOW, [seconds], [task])
+
     def _update_asleep(
         self,
         changes: sql.Composable,

@@ -93,6 +93,25 @@ def test_rewritten_rows_lie_behind_the_others_in_the_given_order(
     assert three in before
 
 
+def test_a_touched_row_was_changed_then_and_stands_behind_all_others(
+    database: ScenarioDatabase, service: psycopg.Connection[Any]
+) -> None:
+    row = {"title": "x", "age": 60.0, "updated_age": 60.0}
+    one, two, three = database.insert_tasks([row, row, row])
+    before = database.tasks()
+    database.touch(two, 7.0)
+    database.touch(one, 5.0)
+    query = "SELECT id::text, extract(epoch FROM now() - updated_at)::float FROM tasks ORDER BY ctid"
+    found = service.execute(query).fetchall()
+    assert [task for task, _ in found] == [three, two, one]
+    assert [5.0 <= seconds < 50.0 for _, seconds in found] == [False, True, True]
+    assert found[1][1] - found[2][1] == pytest.approx(2.0, abs=1.0)
+    after = database.tasks()
+    assert [after[two][key] for key in ("created_at", "title")] == [
+        before[two][key] for key in ("created_at", "title")
+    ]
+
+
 def test_a_held_row_is_locked_until_the_context_is_left(
     database: ScenarioDatabase, service: psycopg.Connection[Any]
 ) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
+from grader.checkpoints.queue import SHUFFLED, arranged
 from grader.judgement import NotObserved
 from grader.model import CheckResult, Verdict
 from tests.unit.histories import Story
@@ -158,6 +161,20 @@ def test_a_worker_that_claims_nothing_more_decides_nothing() -> None:
 
 
 AGES = {"1": 15.4, "2": 12.0, "3": 10.0}
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_whatever_else_a_worker_goes_by_it_begins_with_another_task_than_the_oldest(seed: int) -> None:
+    ages, changed = arranged(random.Random(seed).sample(range(SHUFFLED), SHUFFLED))
+    assert sorted(ages) == [10.0 + number for number in range(SHUFFLED)]
+    oldest, inserted = ages.index(max(ages)), list(range(SHUFFLED))
+    unchanged = [number for number in inserted if number not in changed]
+    by_last_change = sorted(unchanged, key=lambda number: -ages[number]) + changed
+    in_the_table = unchanged + changed
+    by_age = sorted(inserted, key=lambda number: -ages[number])
+    for order in (inserted, by_last_change, in_the_table):
+        assert oldest not in (order[0], order[-1])
+    assert by_age[-1] != oldest == by_age[0]
 
 
 def shuffled(order: str, ages: dict[str, float] | None = None) -> Story:
