@@ -105,7 +105,7 @@ def test_a_touched_row_was_changed_then_and_stands_behind_all_others(
     found = service.execute(query).fetchall()
     assert [task for task, _ in found] == [three, two, one]
     assert [5.0 <= seconds < 50.0 for _, seconds in found] == [False, True, True]
-    assert found[1][1] - found[2][1] == pytest.approx(2.0, abs=1.0)
+    assert found[1][1] - found[2][1] >= 2.0  # more, by what lies between the two calls
     after = database.tasks()
     assert [after[two][key] for key in ("created_at", "title")] == [
         before[two][key] for key in ("created_at", "title")

@@ -54,6 +54,7 @@ def test_the_solution_reaches_every_point_and_is_judged_again_alike(solution: Wh
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     report = json.loads((folder / "report.json").read_text())
     jsonschema.validate(report, schema())
+    assert report["postgres"]["provider"] == "embedded"
     assert {check["verdict"] for check in report["checks"]} == {"pass"}
     assert (report["score"], report["bonus"]) == (report["max_score"], report["max_bonus"])
     again = judged(folder)
