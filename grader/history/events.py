@@ -250,7 +250,9 @@ class Moment(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitTimedOut(Event):
-    """The scenario gave up waiting for something after ``seconds``; what it had to do next was left undone."""
+    """The scenario gave up waiting for something after ``seconds``, as exact as its clock; what it had to do next was left
+    undone.
+    """
 
     kind: ClassVar[str] = "wait-timed-out"
     waited_for: str

@@ -155,7 +155,7 @@ class Api:
         what = f"{self.name} to answer in time"
         if count == _MOST_SLOW:
             waited = sum(each.ended_at - each.at for each in self._slow)
-            self._recorder.record(WaitTimedOut(at=exchange.ended_at, waited_for=what, seconds=round(waited, 3)))
+            self._recorder.record(WaitTimedOut(at=exchange.ended_at, waited_for=what, seconds=round(waited, 6)))
         raise GaveUp(what)
 
     def answers(self) -> bool:

@@ -90,7 +90,7 @@ class Observer:
         if not self.comes(condition, timeout):
             now = self._recorder.clock.now()
             what = condition.description + (f" ({condition.by} had exited)" if self._is_gone(condition.by) else "")
-            self._recorder.record(WaitTimedOut(at=now, waited_for=what, seconds=round(now - start, 3)))
+            self._recorder.record(WaitTimedOut(at=now, waited_for=what, seconds=round(now - start, 6)))
             raise GaveUp(what)
 
     def comes(self, condition: Condition, timeout: float) -> bool:
