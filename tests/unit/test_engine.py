@@ -45,9 +45,12 @@ def test_the_engine_that_docker_host_names_is_found(engine: str, monkeypatch: py
 
 def test_a_missing_engine_costs_next_to_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    start = time.perf_counter()
-    assert find_engine() is None
-    assert time.perf_counter() - start < 0.05
+    took = []
+    for _ in range(5):  # the least of them: the machine may have something else to do in any one
+        start = time.perf_counter()
+        assert find_engine() is None
+        took.append(time.perf_counter() - start)
+    assert min(took) < 0.05
 
 
 @pytest.mark.parametrize("url", ["unix://", "tcp://127.0.0.1:1", "tcp://", "nonsense", "tcp://h:port"])

@@ -16,6 +16,7 @@ from tests.zoo import bounds
 from tests.zoo.changes import partings, tallies, words_of
 from tests.zoo.flaky import Runs, all_tallies, tell
 from tests.zoo.grading import STARTER_FAILS, Call, folder_hash, key_of, named, phases
+from tests.zoo.markdown import render_markdown
 from tests.zoo.matrix import (
     Column,
     Expected,
@@ -229,6 +230,39 @@ def test_a_part_of_the_zoo_says_nothing_of_what_is_proved() -> None:
     row = compare(wrong("3b.b"), graded("ppfs"), COLUMNS)
     assert "wrong submissions prove" in page(matrix(row))
     assert "wrong submissions prove" not in page(matrix(row, complete=False))
+
+
+def test_the_documentation_counts_check_by_check_and_names_what_each_submission_failed() -> None:
+    missed = compare(wrong("3b.b", may_fail=("2.first",), name="other-fault"), graded("fppp"), COLUMNS)
+    said = render_markdown(
+        matrix(
+            compare(wrong("3b.b"), graded("ppfs"), COLUMNS),
+            missed,
+            compare(right("3b.c"), graded("pppf"), COLUMNS),
+            compare(Subject("solution", Kind.SOLUTION, "", "The solution.", frozenset()), graded("pppp"), COLUMNS),
+        )
+    )
+    assert "1 of 4 submissions not as expected" in said
+    assert "- `other-fault`: missed `3b.b`: expected fail, seen pass" in said
+    assert "| [`2.first`](checkpoints.md#2first) | 0 of 0 | 1 of 1 | 1 of 1, 0 not judged | 2 of 2 |" in said
+    assert "| [`3b.b`](checkpoints.md#3bb) | 1 of 2 |  | 0 of 0, 0 not judged | 2 of 2 |" in said
+    assert "| [`3b.c`](checkpoints.md#3bc) | 0 of 0 |  | 1 of 2, 1 not judged | 1 of 1 |" in said
+    assert "- Z01 **a-fault**: It is wrong. Failed `3b.b`. Not judged: 1." in said
+    assert "- Z01 **other-fault**: It is wrong. Failed `2.first` (it may)." in said
+    assert "- **another-way**: It is right. Failed `3b.c`." in said
+    assert "- **solution**: The solution. Passed all." in said
+
+
+def test_the_documentation_shows_text_as_it_is_in_lines_of_its_width() -> None:
+    why = "ORDER BY *, <b> and _x_ in `a < b`; " + "word " * 40
+    subject = Subject("right", Kind.RIGHT, "", why, frozenset({"3b.c"}), reasons={"3b.c": "It is #1."})
+    no_grade = compare(wrong("3b.b"), Graded({}, "it ended <early>"), COLUMNS)
+    said = render_markdown(matrix(compare(subject, graded("pppf"), COLUMNS), no_grade))
+    assert r"ORDER BY \*, \<b\> and \_x\_ in `a < b`; word" in said
+    assert r"`3b.c`: It is \#1." in said
+    assert "no grade: it ended \\<early\\>" in said
+    assert "It is wrong. No grade." in said
+    assert max(map(len, said.splitlines())) <= 110
 
 
 def test_the_summary_names_each_difference_the_counts_and_what_few_prove() -> None:

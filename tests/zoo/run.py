@@ -32,6 +32,7 @@ from grader.files import write_atomically
 from grader.report import Look
 from tests.zoo.attacks import LEVELS
 from tests.zoo.grading import Call, Processes, graded, grader_hash, named, subjects
+from tests.zoo.markdown import render_markdown
 from tests.zoo.matrix import Column, Graded, Kind, Matrix, Subject, columns_of, compare, to_json, told
 from tests.zoo.reach import Base, base_of
 from tests.zoo.show import relative, render_html, style_of, summarise
@@ -185,6 +186,7 @@ def zoo(options: argparse.Namespace, console: Console) -> int:
     )
     write_atomically(output / "matrix.json", json.dumps(to_json(matrix), indent=1, ensure_ascii=False) + "\n")
     write_atomically(output / "matrix.html", render_html(matrix, ENTRIES))
+    write_atomically(output / "matrix.md", render_markdown(matrix))
     summarise(matrix, console)
     if grader_hash() != before:
         console.print(
