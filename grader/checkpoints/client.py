@@ -35,8 +35,8 @@ def client_to_client(lab: Lab) -> None:
         _deleted_at_work(lab, api, worker)
     if worker.is_alive:
         worker.signal(signal.SIGTERM)
-    if not lab.comes(lab.has_exited(worker), timeout=3):  # how it stops is judged elsewhere
-        lab.stop(worker, signal.SIGKILL)
+    lab.comes(lab.has_exited(worker), timeout=3)  # how it stops is judged elsewhere
+    worker.kill()
     if completes:
         _deleted_before_work(lab, api)
     lab.start_worker("worker-B", poll=0.2, duration=0.05)

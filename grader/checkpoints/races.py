@@ -109,8 +109,7 @@ def without_names(lab: Lab) -> None:
     first = _nameless(lab, _NAMELESS[0])
     _gets_a_task(lab, first)
     second = _nameless(lab, _NAMELESS[1])
-    if first.is_alive:
-        lab.stop(first, signal.SIGKILL)  # the next task is for the second one alone
+    first.kill()  # the next task is for the second one alone
     _gets_a_task(lab, second)
 
 
