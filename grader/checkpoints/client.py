@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -33,10 +32,7 @@ def client_to_client(lab: Lab) -> None:
     if completes := _is_seen_to_complete(lab, api):
         _changed_at_work(lab, api, worker)
         _deleted_at_work(lab, api, worker)
-    if worker.is_alive:
-        worker.signal(signal.SIGTERM)
-    lab.comes(lab.has_exited(worker), timeout=3)  # how it stops is judged elsewhere
-    worker.kill()
+    lab.end(worker, grace=3)  # how it stops is judged elsewhere
     if completes:
         _deleted_before_work(lab, api)
     lab.start_worker("worker-B", poll=0.2, duration=0.05)

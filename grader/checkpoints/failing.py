@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterable
 
 from grader.checkpoints.evidence import ended, life, list_of, said
@@ -96,9 +95,7 @@ def _claims(events: Iterable[Event], task: Task) -> int:
 def _hand_over(lab: Lab, first: Worker, task: Task) -> None:
     """End a worker, which may finish what it is at, and let another one try the task from then on."""
     lab.settle()
-    first.signal(signal.SIGTERM)
-    if not lab.comes(lab.has_exited(first), timeout=5):  # how it stops is judged elsewhere
-        first.kill()
+    lab.end(first, grace=5)  # how it stops is judged elsewhere
     lab.note("handed-over", task=task.id)
     if lab.status_of(task) == "processing":
         lab.database.age([task.id], MUCH_LATER)
