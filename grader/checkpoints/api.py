@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from grader.checkpoints.evidence import asked, short
 from grader.checkpoints.over_http import tasks_over_http
@@ -54,9 +55,8 @@ def creates(history: History) -> Judgement:
         )
     for post in posts[:3]:
         if problem := _creation_problem(history, post):
-            return broken(
-                asked(post), expected="201, the task with its id, pending, one row alike", observed=problem
-            )
+            wanted = "201, the task with its id, pending, one row alike"
+            return broken(asked(post), expected=wanted, observed=problem.words, hint=problem.hint)
     if unlisted := _not_listed(history, posts):
         return unlisted
     if not held.detail["held"]:
@@ -109,25 +109,44 @@ def _promised_in_vain(history: History, cut: Moment) -> Judgement | None:
     )
 
 
-def _creation_problem(history: History, post: HttpExchange) -> str | None:
+class _Problem(NamedTuple):
+    """What is wrong with a task that was created; without a ``hint`` it is the check's."""
+
+    words: str
+    hint: str | None = None
+
+
+_AS_IT_WAS_SENT = (
+    "Store what the client sent, field by field (title, description, type, payload), and answer with the row."
+)
+
+
+def _creation_problem(history: History, post: HttpExchange) -> _Problem | None:
     wanted = json_of(post.request)
     task = plain_task(post)
     if post.status != 201:
-        return seen_of(post)
+        return _Problem(seen_of(post))
     if task is None:
-        return "the body is no task with an id"
+        return _Problem("the body is no task with an id")
     for key, value in {"status": "pending", **wanted}.items():
         if task.get(key) != value:
-            return f"the answer has {_told(key, task)}"
+            seen = _other_than(f"the answer has {_told(key, task)}", key, wanted)
+            return _Problem(seen, _AS_IT_WAS_SENT if key in task and key in wanted else None)
     if not all(task.get(key) for key in ("created_at", "updated_at")):
-        return "created_at or updated_at is missing"
+        return _Problem("created_at or updated_at is missing")
     rows = _stored_as(history, wanted["title"])
     if len(rows) != 1:
-        return f"{len(rows)} rows with this title in the table"
+        return _Problem(f"{len(rows)} rows with this title in the table")
     for key, value in wanted.items():
         if rows[0].get(key) != value:
-            return f"the first that others can see in the table has {_told(key, rows[0])}"
-    return _reading_problem(history, post, task)
+            seen = f"the first that others can see in the table has {_told(key, rows[0])}"
+            return _Problem(_other_than(seen, key, wanted), _AS_IT_WAS_SENT)
+    seen_next = _reading_problem(history, post, task)
+    return _Problem(seen_next) if seen_next is not None else None
+
+
+def _other_than(seen: str, key: str, sent: Mapping[str, Any]) -> str:
+    return f"{seen}, and the request {_told(key, sent)}" if key in sent else seen
 
 
 def _stored_as(history: History, title: str) -> list[Mapping[str, Any]]:
@@ -161,4 +180,4 @@ def _reading_problem(history: History, post: HttpExchange, task: Mapping[str, An
 
 
 def _told(key: str, values: Mapping[str, Any]) -> str:
-    return f"{key} {short(str(values[key]), 60)}" if key in values else f"no {key}"
+    return f"{key} {short(json.dumps(values[key], ensure_ascii=False), 60)}" if key in values else f"no {key}"

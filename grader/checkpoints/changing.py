@@ -54,13 +54,19 @@ def updates_and_deletes(history: History) -> Judgement:
                 asked(after_it),
                 expected="204 or 200, then 404, whatever the status of the task",
                 observed=f"{seen_of(delete)}, then {seen_of(after_it)}",
+                hint="DELETE is for any task, whatever its status; from then on GET answers 404 for it.",
             )
         if problem := _listed_problem(history, gone, delete):
             return problem
     for method in ("PUT", "DELETE"):
         answer = need(first(history, method, f"/tasks/{unknown.detail['task']}", unknown.at), "not asked")
         if answer.status != 404:
-            return broken(asked(answer), expected="404 for an id that is not there", observed=seen_of(answer))
+            return broken(
+                asked(answer),
+                expected="404 for an id that is not there",
+                observed=seen_of(answer),
+                hint="A statement that met no row (its row count is 0) is answered with 404.",
+            )
     return holds("what was asked for changed and nothing else; deleted; 404 for what is not there")
 
 
@@ -90,14 +96,19 @@ def _change_problem(history: History, moment: Moment) -> Judgement | None:
         before, after = own[0].row.before or {}, own[-1].row.after or {}
         others = [k for k in _OF_NO_PUT if k in before and k not in new and before[k] != after.get(k)]
     left = [k for k in new if not own or own[-1].after(k) != new[k]]
+    hint = None
     if put.status != 200:
-        seen = seen_of(put)
+        seen = f"PUT /tasks/{task}: {seen_of(put)}"
+        hint = (
+            "PUT finds the row in the table by its id, whoever stored it, and changes it whatever its status is."
+        )
     elif left:
         seen = f"{list_of(left)} not changed"
     elif others:
         seen = f"also changed: {list_of(others)}"
     elif not _is_told(put, own[-1].row.after or {}, new):
         seen = "the answer is not the task as it is now"
+        hint = "Answer with the row as the UPDATE has left it (RETURNING), not with one that was read before."
     else:
         return None
     return broken(
@@ -105,6 +116,7 @@ def _change_problem(history: History, moment: Moment) -> Judgement | None:
         *[moved(c) for c in story.changes if c.service in (None, API)][:6],
         expected=f"200 and the task; {' and '.join(new)} of a {moment.detail['status']} task change, nothing else",
         observed=seen,
+        hint=hint,
     )
 
 
@@ -153,7 +165,7 @@ def _undone_claim(history: History) -> Judgement | None:
     "2.persistence",
     points=1,
     on=tasks_over_http,
-    hint="Tasks live in PostgreSQL alone. uvicorn raises SIGTERM once more when it is done: end with status 0.",
+    hint="Tasks live in PostgreSQL alone: what an answer shows has to be read from there.",
     read=f"{LAB}#the-api-service-you-bring",
 )
 def persists(history: History) -> Judgement:
@@ -170,11 +182,18 @@ def persists(history: History) -> Judgement:
         return broken(
             expected="exit after SIGTERM, although a client keeps an idle connection open",
             observed=f"still running {history.gave_up.seconds if history.gave_up else 0:.0f} s after the signal",
+            hint="Answer what was asked, then close the connections on which nothing is asked; a limit on the wait helps "
+            "(uvicorn: timeout_graceful_shutdown).",
         )
     if cut := _cut_short(history, stop):
         return cut
     if exit_.status != 0:
-        return broken(ended(exit_), expected="exit status 0", observed=status_words(exit_.status))
+        return broken(
+            ended(exit_),
+            expected="exit status 0",
+            observed=status_words(exit_.status),
+            hint="End with status 0 once all is answered. uvicorn raises SIGTERM once more when it is done: catch that.",
+        )
     if silent := never_answered(history, "api-again"):
         return silent
     before = need(history.moment("before-restart"), "the api-service was not asked before its restart")

@@ -8,6 +8,7 @@ from grader.checkpoints.starting import LAB
 from grader.checkpoints.worker import processes
 from grader.declare import check, scenario
 from grader.history.double import double_claims
+from grader.history.tasks import Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
 from grader.lab import Condition, Lab, Task, Worker
@@ -137,6 +138,13 @@ def _cut_off(lab: Lab, worker: Worker) -> None:
     hold.release()
 
 
+def _who_had(story: Story) -> str:
+    claimed = f"task {story.task} was claimed by {list_of(claim.service for claim in story.claims)}"
+    if len(story.completions) < 2:
+        return claimed
+    return f"{claimed}, and completed by {list_of(str(done.service) for done in story.completions)}"
+
+
 @check(
     "3b.atomic-claim",
     points=3,
@@ -165,7 +173,7 @@ def claims_atomically(history: History) -> Judgement:
             return broken(
                 *proof,
                 expected="one worker gets the task",
-                observed=f"task {story.task} was claimed by {list_of(c.service for c in story.claims)}",
+                observed=_who_had(story),
             )
         if not story.claims and not story.completions:
             need(None, "no worker claimed the task")

@@ -57,10 +57,8 @@ def treats_sigint_alike(history: History, usual: History) -> Judgement:
     traces = [n for n in history.log(A) if n.at >= signal_.at and "Traceback (most recent call last)" in n.text]
     result = finishes(history, signal_, usual)
     second = next((s for s in history.of(SignalSent) if s.signal == "SIGINT" and s.at > signal_.at), None)
-    if result.expected is not None and second is not None and history.in_hand(A, second.at):
-        again = finishes(history, second, usual)
-        if again.expected is not None:  # the first one had left the task in hand
-            result = replace(again, hint=_PRESSED_TWICE)
+    if result.expected is not None and second is not None and _ended_the_work(history, second, usual):
+        result = replace(finishes(history, second, usual), hint=_PRESSED_TWICE)
     if traces and result.expected is None:
         return broken(
             sent(signal_),
@@ -69,6 +67,17 @@ def treats_sigint_alike(history: History, usual: History) -> Judgement:
             observed="a traceback",
         )
     return result
+
+
+def _ended_the_work(history: History, second: SignalSent, usual: History) -> bool:
+    """Whether the first signal had left the work in hand, and the second one ended it."""
+    exit_ = history.exited(A)
+    stories = [history.story(task) for task in history.in_hand(A, second.at)]
+    return (
+        bool(stories)
+        and exit_ is not None
+        and all(s.status_at(exit_.at) != "completed" or cut_short(history, s, usual) is not None for s in stories)
+    )
 
 
 _PRESSED_TWICE = (
@@ -97,13 +106,19 @@ def exits_cleanly(history: History, twice: History, usual: History, waiting: His
     exit_ = history.exited(A)
     if exit_ is None:
         need(history.gave_up, "the scenario came to no end")
-        return broken(sent(signal_), expected="an exit after SIGTERM", observed="still running")
+        return broken(
+            sent(signal_),
+            expected="an exit after SIGTERM",
+            observed="still running",
+            hint="Before its end can be clean it has to come: begin with what 3a.sigterm-finishes-task says.",
+        )
     children = [c for h in (history, twice, waiting) for c in h.of(ChildrenLeft) if c.service == A]
     if children:
         return broken(
             expected="no process left behind",
             observed=f"still alive: {list_of(children[0].commands)}",
-            hint="If the command is a shell script, let it exec the worker.",
+            hint="End every process that you started, or wait for it, before you leave. If the command is a shell "
+            "script, let it exec the worker.",
         )
     if problem := _dropped_connections(history) or _dropped_after_a_wait(waiting):
         return problem

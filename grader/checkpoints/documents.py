@@ -104,6 +104,9 @@ def draws_the_data_flow(history: History) -> Judgement:
             return broken(
                 expected=f"{what} in the order in which a task meets them: {', '.join(patterns)}",
                 observed=f"not found in this order: {list_of(missing)}",
+                hint="Draw with text: what is in a picture, or in a comment, is not read."
+                if len(missing) == len(PARTS)
+                else None,
             )
     return holds("the parts and the states, in order", attachments=(Attachment("Data flow", document.text),))
 

@@ -60,6 +60,11 @@ def ran(step: Step) -> Evidence:
     return Evidence(step.began, f"{short(step.sql, 110)} → {result}", step.service)
 
 
+def value_words(value: object) -> str:
+    """A column's value as a report says it."""
+    return "NULL" if value is None else str(value)
+
+
 def list_of(words: Iterable[object], limit: int = 5) -> str:
     """``1, 2, 3 and 4 more``; ``none`` for nothing."""
     items = [str(word) for word in words]

@@ -100,6 +100,7 @@ def health_tells_the_truth(history: History) -> Judgement:
                 asked(answer),
                 expected=f"{phases[phase]}: {status} within {HEALTH_LIMIT:g} s",
                 observed=f"{seen_of(answer)} after {took:.1f} s",
+                hint=_REPLACED if phase == "back" and answer.status is not None else None,
             )
     asks = need(history.moment("asks-for-tasks"), "no task was asked for with the database back")
     over = need(history.moment("asked-for-tasks"), "no task was asked for with the database back")
@@ -110,9 +111,12 @@ def health_tells_the_truth(history: History) -> Judgement:
             *[asked(e) for e in tried[-3:]],
             expected="with the database back, GET /tasks answers 200 again",
             observed=f"{seen_of(tried[-1])}, {len(tried)} time{'s' * (len(tried) != 1)} in {over.at - asks.at:.1f} s",
-            hint="A connection that was lost has to be replaced: by a pool that looks, or by connecting anew.",
+            hint=_REPLACED,
         )
     return holds("200, 200 behind a slow query, 503, 200 again, and 503 when nothing answers")
+
+
+_REPLACED = "A connection that was lost has to be replaced: by a pool that looks, or by connecting anew."
 
 
 def _asked_after(history: History, at: float) -> HttpExchange | None:

@@ -150,7 +150,8 @@ def shuffled_ages(lab: Lab) -> None:
     points=3,
     on=shuffled_ages,
     after=processes,
-    hint="Without ORDER BY created_at the order is whatever the table happens to give.",
+    hint="The query that claims needs ORDER BY created_at. Neither the id nor updated_at tells who has waited longest, and "
+    "without an order it is whatever the table happens to give.",
     read=f"{LAB}#oldest-first",
 )
 def takes_the_oldest_first(history: History) -> Judgement:

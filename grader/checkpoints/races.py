@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from grader.checkpoints.evidence import ended, life, list_of, said
+from grader.checkpoints.evidence import ended, life, list_of, said, value_words
 from grader.checkpoints.starting import LAB, A, starts
 from grader.checkpoints.worker import processes
 from grader.declare import check, scenario
@@ -48,7 +48,12 @@ def shares_the_work(history: History) -> Judgement:
     need(history.moment("twenty-tasks"), "the two workers did not come to their first polls")
     for name in ("worker-A", "worker-B"):
         if history.exited(name):
-            return broken(expected="two workers side by side", observed=f"{name} ended by itself")
+            return broken(
+                *[said(line) for line in history.log(name)[-4:]],
+                expected="two workers side by side",
+                observed=f"{name} ended by itself",
+                hint="There may be any number of workers: none has to be the only one, and none ends for meeting another.",
+            )
     stories = list(history.stories.values())
     doubles = [d for s in stories for d in double_claims(history, s)]
     if doubles:
@@ -151,7 +156,7 @@ def writes_its_id(history: History, odd: History, nameless: History) -> Judgemen
             return broken(
                 *life(history.story(claim.task)),
                 expected=f"assigned_worker {wanted}",
-                observed=f"assigned_worker {claim.owner}, claimed by {claim.service}",
+                observed=f"assigned_worker {value_words(claim.owner)}, claimed by {claim.service}",
             )
     return _writes_an_odd_one(odd) or _make_up_two(nameless) or holds(list_of(sorted(set(ids.values()))))
 
@@ -175,7 +180,7 @@ def _writes_an_odd_one(history: History) -> Judgement | None:
         *[said(line) for line in history.log(A)[-4:]],
         *([ended(exit_)] if exit_ is not None else []),
         expected=f"assigned_worker {name}",
-        observed=f"assigned_worker {owners[0]}" if owners else "no claim",
+        observed=f"assigned_worker {value_words(owners[0])}" if owners else "no claim",
         hint="Hand values to the driver as parameters: it knows which characters mean something to the database.",
     )
 
@@ -212,7 +217,7 @@ def _make_up_two(history: History) -> Judgement | None:
     return broken(
         *[line for story in waits.values() for line in life(story)],
         expected="two workers that are told no WORKER_ID write two ids",
-        observed=f"both wrote {one}",
+        observed=f"both wrote {value_words(one)}",
         hint="Make the id up of host name and process id where WORKER_ID is not set: no two workers have both in common.",
     )
 

@@ -39,8 +39,12 @@ def reads(history: History, many: History, gone: History) -> Judgement:
     task = plain_task(one) or {}
     wanted = {"id": moment.detail["task"], "title": moment.detail["title"], "status": "pending"}
     if one.status != 200 or any(str(task.get(key)) != value for key, value in wanted.items()):
-        seen = seen_of(one) if one.status != 200 else f"not that task: {short(one.body, 80)}"
-        return broken(asked(one), expected="200 and the task", observed=seen)
+        return broken(
+            asked(one),
+            expected="200 and the task",
+            observed=seen_of(one) if one.status != 200 else f"not that task: {short(one.body, 80)}",
+            hint="GET /tasks/{id} answers with one JSON object: the row with that id, as it is in the table.",
+        )
     missing = need(first(history, "GET", f"/tasks/{unknown.detail['task']}", unknown.at), "nothing was read")
     if missing.status != 404:
         return broken(asked(missing), expected="404 for an id that is not there", observed=seen_of(missing))
@@ -174,8 +178,10 @@ def _list_problem(answer: HttpExchange, rows: dict[str, str]) -> Judgement | Non
     if answer.status != 200 or ids is None:
         return broken(
             asked(answer),
-            expected="200 and a JSON array of tasks (or an object with it under items, tasks or data)",
+            expected=f"GET {answer.path}: 200 and a JSON array of tasks (or an object with it under items, tasks or data)",
             observed=seen_of(answer) if answer.status != 200 else short(answer.body, 60),
+            hint="A list is an array, also where it is empty; its status filter knows the four words that stand in the "
+            "table, as they stand there.",
         )
     size, status, offset = _size_of(answer), _query_of(answer, "status"), _query_of(answer, "offset")
     if size is not None:
@@ -192,7 +198,13 @@ def _list_problem(answer: HttpExchange, rows: dict[str, str]) -> Judgement | Non
         expected=f"{len(wanted)} tasks{f' with status {status}' if status else ', without a limit'}",
         observed=f"{len(ids)} tasks; left out: {list_of([task for task in wanted if task not in ids])}; "
         f"out of place: {list_of([task for task in ids if task not in wanted])}",
+        hint="The status filter is a WHERE in the query." if status else _WITHOUT_A_LIMIT,
     )
+
+
+_WITHOUT_A_LIMIT = (
+    "Without limit and status a list holds every task of the table, however many, whatever became of them."
+)
 
 
 def _rest_problem(answer: HttpExchange, ids: list[str], rows: dict[str, str], offset: int) -> Judgement | None:
@@ -204,4 +216,5 @@ def _rest_problem(answer: HttpExchange, ids: list[str], rows: dict[str, str], of
         asked(answer),
         expected=f"the last {left} of {len(rows)} tasks: offset means something without a limit, too",
         observed=f"{len(ids)} tasks",
+        hint="offset counts tasks, not pages: it is the OFFSET of the query, with a LIMIT and without one.",
     )

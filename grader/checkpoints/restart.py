@@ -77,6 +77,9 @@ def comes_through_a_restart(history: History, without: History) -> Judgement:
             *[e for s in lost for e in life(s)],
             expected="every task completed after the database is back",
             observed=f"{waited:.0f} s later: {words}",
+            hint="A lost connection says nothing of the work: only what the work raises makes a task failed."
+            if any(s.status == "failed" for s in lost)
+            else None,
         )
     need(history.moment("came-through"), "the second outage did not come about")
     return holds("two outages, two tasks completed", *[e for s in history.stories.values() for e in life(s)])

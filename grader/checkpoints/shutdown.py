@@ -173,7 +173,7 @@ def finishes(history: History, signal_: SignalSent, usual: History) -> Judgement
             *proof,
             expected="the task completed, nothing left processing, exit status 0",
             observed=f"{states}, {status_words(exit_.status)}",
-            hint=why_gone(history, signal_, exit_, len(unfinished), len(stories)),
+            hint=why_gone(history, signal_, exit_, unfinished or stuck, len(stories)),
         )
     return ended_early(history, signal_, stories, usual) or holds(
         f"task {stories[0].task} completed, then exit status 0", *proof

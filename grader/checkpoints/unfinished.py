@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from grader.history.events import ChildrenLeft, ServiceExited, SignalSent
 from grader.history.tasks import Story
@@ -26,32 +26,48 @@ def why_still_there(stories: Sequence[Story], *, claimed_since: bool) -> str:
 
 
 def why_gone(
-    history: History, signal_: SignalSent, exit_: ServiceExited, unfinished: int, in_hand: int
+    history: History, signal_: SignalSent, exit_: ServiceExited, unfinished: Sequence[Story], in_hand: int
 ) -> str | None:
     """A hint for a worker that ended too soon, or not well; None: what the check says anyway."""
-    if exit_.status == -signal.Signals[signal_.signal]:
-        if any(left.service == exit_.service for left in history.of(ChildrenLeft)):
-            return (
-                f"{signal_.signal} goes to the process that your command starts, and that one passed nothing on: the "
-                "worker is a child of it, and lived on. Start the worker itself, or let the wrapper exec it."
-            )
+    is_killed = exit_.status == -signal.Signals[signal_.signal]
+    if is_killed and any(left.service == exit_.service for left in history.of(ChildrenLeft)):
+        return (
+            f"{signal_.signal} goes to the process that your command starts, and that one passed nothing on: the "
+            "worker is a child of it, and lived on. Start the worker itself, or let the wrapper exec it."
+        )
+    if is_killed and unfinished:
         return (
             f"Nothing caught {signal_.signal}, so it ended the process by itself. Install a handler, before anything "
             "else, that only sets a flag; your loop looks at it before it claims, never between claim and completion."
         )
-    if 0 < unfinished < in_hand:
+    if 0 < len(unfinished) < in_hand:
         return (
             "It held more tasks than it finished: claim a task only when its work begins, or finish all that you hold "
             "before you exit."
         )
     if exit_.status == 0 and unfinished:
-        return (
-            "The worker ended by itself with the task in hand: a handler that exits, or raises, leaves it behind. Let "
-            "the handler only set a flag, which your loop looks at before it claims."
-        )
-    if exit_.status > 0 and not unfinished:
+        return _why_let_go({story.status_at(exit_.at) for story in unfinished})
+    if exit_.status != 0 and not unfinished:
         return (
             "The work was finished; the exit status alone is wrong. After a signal, end as if all went well: no "
             "exception on the way out, no other status than 0."
         )
     return None
+
+
+def _why_let_go(statuses: Set[str | None]) -> str:
+    """A hint for a worker that ended well but for its task, by what it left that as."""
+    if statuses == {"pending"}:
+        return (
+            "The worker gave the task back, and whoever takes it begins again. There is time to finish what is in hand: "
+            "do its work to the end, complete it, and leave then."
+        )
+    if statuses == {"failed"}:
+        return (
+            "A signal is no error of the work: what the handler raised ended the work, and was taken for a failure. Let "
+            "the handler only set a flag, which your loop looks at before it claims."
+        )
+    return (
+        "The worker ended by itself with the task in hand: a handler that exits, or raises, leaves it behind. Let "
+        "the handler only set a flag, which your loop looks at before it claims."
+    )

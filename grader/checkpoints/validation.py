@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from typing import NamedTuple
 
 from grader.checkpoints.api import LAB
-from grader.checkpoints.evidence import asked, moved, short
+from grader.checkpoints.evidence import asked, moved, short, value_words
 from grader.checkpoints.over_http import unknown_id
 from grader.checkpoints.replies import any_task, json_of, never_answered, seen_of, went_well
 from grader.checkpoints.requests import BAD_REQUESTS, HARMLESS_TITLES
@@ -78,12 +79,12 @@ def validates(history: History) -> Judgement:
     harmless = need(history.moment("harmless-titles"), "the bad requests did not come to an end")
     others = need(history.moment("fields-of-others"), "the requests did not come to an end")
     end = need(history.moment("end-of-requests"), "the requests did not come to an end")
-    problems: list[tuple[HttpExchange, str, str]] = []
+    problems: list[_Problem] = []
     answers = [e for e in history.exchanges() if first.at <= e.at < harmless.at and not _is_probe(e)]
     need(len(answers) == len(BAD_REQUESTS) or None, "other requests were sent than this grader knows")
     for bad, answer in zip(BAD_REQUESTS, answers, strict=True):
         if seen := _refusal_problem(answer):
-            problems.append((answer, f"{bad.what}: 400, 404 or 422 with a JSON body", seen))
+            problems.append(_Problem(answer, f"{bad.what}: 400, 404 or 422 with a JSON body", seen))
     changes = [
         change
         for story in history.stories.values()
@@ -98,16 +99,39 @@ def validates(history: History) -> Judgement:
         )
     for answer in (e for e in history.exchanges("POST") if harmless.at <= e.at < others.at):
         if seen := _title_problem(history, answer):
-            problems.append((answer, "the task is created, and its title kept letter by letter", seen))
+            wanted = "the task is created, and its title kept letter by letter"
+            problems.append(_Problem(answer, wanted, seen, _TEXT_IS_TEXT if went_well(answer) else _ANY_TEXT))
     for answer in (e for e in history.exchanges() if others.at <= e.at < end.at):
         if seen := _foreign_field_problem(history, answer, others.detail["task"]):
-            problems.append((answer, _OF_NO_CLIENT[answer.method], seen))
+            problems.append(_Problem(answer, _OF_NO_CLIENT[answer.method], seen, _FIELDS_OF_CLIENTS))
     if problems:
-        answer, expected, observed = problems[0]
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        return broken(*[asked(p[0]) for p in problems[:8]], expected=expected, observed=observed + more)
+        first_of_all, more = problems[0], f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        return broken(
+            *[asked(problem.answer) for problem in problems[:8]],
+            expected=first_of_all.expected,
+            observed=first_of_all.observed + more,
+            hint=first_of_all.hint,
+        )
     return holds(f"{len(BAD_REQUESTS)} bad requests refused, {len(HARMLESS_TITLES)} titles verbatim")
 
+
+class _Problem(NamedTuple):
+    """An answer that should have been another one; without a ``hint`` it is the check's."""
+
+    answer: HttpExchange
+    expected: str
+    observed: str
+    hint: str | None = None
+
+
+_TEXT_IS_TEXT = "A title is text, whatever it looks like: give it to SQL as a parameter, and change nothing in it."
+
+_ANY_TEXT = "Any text may be a title, also one that another task has: two tasks of one title are two tasks."
+
+_FIELDS_OF_CLIENTS = (
+    "Name the columns that each request may set (POST: title, description, type, payload; PUT: title, description); "
+    "refuse or ignore whatever else it brings."
+)
 
 _OF_NO_CLIENT = {
     "POST": "id, status and assigned_worker cannot be set by a client",
@@ -174,7 +198,7 @@ def _foreign_field_problem(history: History, answer: HttpExchange, victim: str) 
         return None
     for row in (story.changes[0].row.after or {} for story in _posted(history, sent["title"])):
         if row.get("status") != "pending" or row.get("assigned_worker") is not None:
-            return f"status {row.get('status')}, assigned_worker {row.get('assigned_worker')}"
+            return f"status {row.get('status')}, assigned_worker {value_words(row.get('assigned_worker'))}"
         if "id" in sent and str(row.get("id")) == str(sent["id"]):
             return f"the new task got the id {sent['id']}"
     return None

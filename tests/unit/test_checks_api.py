@@ -11,7 +11,7 @@ from grader.history.events import HttpExchange, RowChanged
 from grader.history.timeline import History
 from grader.model import CheckResult, Verdict
 from tests.unit.histories import Story
-from tests.unit.judging import graded
+from tests.unit.judging import CHECKS, graded
 from tests.unit.stories import RIGHT, Conversation, changed, failing
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
@@ -24,6 +24,13 @@ def test_200_for_201_costs_one_check() -> None:
 def test_a_post_that_answers_a_message_costs_one_check() -> None:
     history = changed("POST", "/tasks", body=lambda task: {"id": task.get("id"), "message": "created"})
     assert failing(history) == {"2.create": "the answer has no status"}
+    assert graded("2.create", history).hint == CHECKS["2.create"].hint
+
+
+def test_a_field_that_is_answered_as_another_one_is_told_beside_what_was_sent() -> None:
+    result = graded("2.create", changed("POST", "/tasks", body=lambda task: task | {"title": ""}))
+    assert str(result.observed).startswith('the answer has title "", and the request title "')
+    assert "what the client sent" in str(result.hint)
 
 
 def test_times_in_the_answer_are_those_of_the_next_get() -> None:
@@ -44,7 +51,7 @@ def test_a_task_that_others_could_see_half_made_is_not_created_well() -> None:
     api.note("commit-held", held=True, answered=False)
     assert (
         graded("2.create", api.story.history()).observed
-        == "the first that others can see in the table has payload {}"
+        == 'the first that others can see in the table has payload {}, and the request payload {"n": 1}'
     )
 
 

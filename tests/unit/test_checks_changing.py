@@ -26,6 +26,16 @@ PASS, FAIL = Verdict.PASS, Verdict.FAIL
 def test_a_put_that_answers_the_task_as_it_was_fails() -> None:
     history = changed("PUT", "/tasks/3", body=lambda task: task | {"title": "title 31"})
     assert failing(history) == {"2.update-delete": "the answer is not the task as it is now"}
+    assert "RETURNING" in str(graded("2.update-delete", history).hint)
+
+
+def test_a_put_and_a_delete_that_are_refused_are_told_from_each_other() -> None:
+    put = graded("2.update-delete", changed("PUT", "/tasks/3", status=404))
+    assert str(put.observed).startswith("PUT /tasks/3")
+    assert "PUT finds the row" in str(put.hint)
+    delete = graded("2.update-delete", changed("DELETE", "/tasks/3", status=409))
+    assert str(delete.observed).startswith("status 409, then ")
+    assert "DELETE is for any task" in str(delete.hint)
 
 
 TOLD = ("id", "title", "status")

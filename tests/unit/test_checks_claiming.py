@@ -117,6 +117,7 @@ def test_a_task_that_was_claimed_once_and_completed_by_two_fails() -> None:
     judgement = judged(over(story, "7"))
     assert judgement.verdict is Verdict.FAIL
     assert judgement.expected == "one worker gets the task"
+    assert judgement.observed == "task 7 was claimed by worker-A, and completed by worker-A, worker-B"
 
 
 def test_a_task_that_two_workers_claim_fails_also_where_the_other_one_was_not_seen_to_look() -> None:

@@ -76,6 +76,14 @@ def test_a_second_sigint_that_ends_the_work_in_hand_fails_and_is_the_one_that_is
     assert "People press it twice" in str(judgement.hint)
 
 
+def test_work_that_the_second_sigint_did_not_end_is_none_of_its_doing() -> None:
+    done = interrupted().signal(A, "SIGINT", 1.7).complete("1", 2.0, A)
+    assert "the exit status alone is wrong" in str(sigint(done.exit(A, 2.1, 1)).hint)
+    stays = interrupted().signal(A, "SIGINT", 1.7).complete("1", 2.0, A)
+    stays.add(WaitTimedOut(at=11.5, waited_for="worker-A to exit", seconds=10.0))
+    assert "something keeps it alive" in str(sigint(stays).hint)
+
+
 def test_what_the_first_sigint_did_is_no_matter_of_the_second() -> None:
     ended = interrupted().update("1", 1.6, A, status="pending").signal(A, "SIGINT", 1.7).exit(A, 1.8)
     assert (sigint(ended).verdict, told(sigint(ended))[0]) == (FAIL, (1.5, "SIGINT sent"))
@@ -146,7 +154,7 @@ def test_a_lost_task_is_worse_than_its_traceback() -> None:
     ("status", "observed", "hint"),
     [
         (130, "task 1 completed, status 130", "the exit status alone is wrong"),
-        (-2, "task 1 completed, ended by signal 2", "Nothing caught SIGINT"),
+        (-2, "task 1 completed, ended by signal 2", "the exit status alone is wrong"),
     ],
 )
 def test_another_exit_status_than_zero_after_sigint_fails(status: int, observed: str, hint: str) -> None:

@@ -10,7 +10,7 @@ from grader.checkpoints.documents import PARTS, QUESTIONS, STATES, answers, aske
 from grader.history.events import DocumentRead
 from grader.history.timeline import History
 from grader.model import CheckResult, Verdict
-from tests.unit.judging import graded
+from tests.unit.judging import CHECKS, graded
 
 
 def test_parts_and_states_are_looked_for_apart_and_in_order() -> None:
@@ -30,6 +30,8 @@ def test_what_stands_in_a_comment_is_not_drawn() -> None:
     assert documents_judged("3b.data-flow", f"# Flow\n{story}").verdict is Verdict.PASS
     assert documents_judged("3b.data-flow", f"# Flow\n<!-- {story} -->").verdict is Verdict.FAIL
     assert documents_judged("3b.data-flow", f"# Flow\n<!-- {story}").verdict is Verdict.FAIL
+    assert "in a comment" in str(documents_judged("3b.data-flow", f"# Flow\n<!-- {story} -->").hint)
+    assert documents_judged("3b.data-flow", story.replace("worker", "nobody")).hint == CHECKS["3b.data-flow"].hint
 
 
 def documents_judged(name: str, text: str | None) -> CheckResult:

@@ -63,6 +63,7 @@ def test_another_answer_fails_in_every_phase(phase: str) -> None:
     judgement = judged(asking(phase=phase, status=wrong, took=0.25))
     assert (judgement.verdict, judgement.expected) == (FAIL, f"{words}: {right} within 2 s")
     assert judgement.observed == f"status {wrong} after 0.2 s"
+    assert (judgement.hint is not None and "has to be replaced" in judgement.hint) is (phase == "back")
     assert [(line.at, line.text) for line in judgement.evidence] == [(at, f"GET /health → {wrong} null")]
 
 

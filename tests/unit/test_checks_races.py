@@ -50,9 +50,11 @@ def test_workers_that_did_not_come_to_their_first_polls_say_nothing() -> None:
 
 @pytest.mark.parametrize("name", [A, B])
 def test_a_worker_that_ends_by_itself_fails(name: str) -> None:
-    judgement = judged("3b.two-workers", shared().exit(name, 5.0))
+    judgement = judged("3b.two-workers", shared().log(name, 4.9, "another worker is running").exit(name, 5.0))
     assert (judgement.verdict, judgement.expected) == (FAIL, "two workers side by side")
     assert judgement.observed == f"{name} ended by itself"
+    assert "any number of workers" in str(judgement.hint)
+    assert judgement.evidence[-1] == Evidence(4.9, "log: another worker is running", name)
 
 
 def test_workers_that_the_grader_ends_did_not_end_by_themselves() -> None:
@@ -234,7 +236,7 @@ def test_a_claim_with_another_ones_id_fails_with_both_ids() -> None:
 def test_a_claim_that_writes_its_id_by_a_second_statement_fails() -> None:
     story = shared().insert("4", 1.0).update("4", 4.0, A, status="processing")
     story.update("4", 4.001, A, assigned_worker="id-of-worker-A").complete("4", 5.0, A)
-    assert judged("3b.assigned-worker", story).observed == "assigned_worker None, claimed by worker-A"
+    assert judged("3b.assigned-worker", story).observed == "assigned_worker NULL, claimed by worker-A"
 
 
 def test_of_several_claims_with_a_wrong_id_the_first_one_in_time_is_told() -> None:
@@ -283,7 +285,7 @@ def of_nameless(story: Story) -> tuple[Story, Story, Story]:
 @pytest.mark.parametrize("owner", ["worker-1", None])
 def test_workers_that_are_told_no_id_and_write_the_same_one_fail_with_both_lives(owner: str | None) -> None:
     judgement = judged("3b.assigned-worker", *of_nameless(nameless(owner, owner)))
-    assert (judgement.verdict, judgement.observed) == (FAIL, f"both wrote {owner}")
+    assert (judgement.verdict, judgement.observed) == (FAIL, f"both wrote {owner or 'NULL'}")
     assert judgement.expected == "two workers that are told no WORKER_ID write two ids"
     assert {line.text[:6] for line in judgement.evidence} == {"task 1", "task 2"}
     assert "host name and process id" in str(judgement.hint)

@@ -24,6 +24,7 @@ PASS, FAIL = Verdict.PASS, Verdict.FAIL
 def test_a_get_that_answers_a_list_costs_one_check() -> None:
     history = changed("GET", "/tasks/", body=lambda task: [task])
     assert set(failing(history)) == {"2.read"}
+    assert "one JSON object" in str(graded("2.read", history).hint)
 
 
 @pytest.mark.parametrize("status", [400, 404, 422])
@@ -146,6 +147,24 @@ def test_a_task_that_was_not_asked_for_without_a_database_says_nothing() -> None
 def test_a_list_that_ends_early_names_what_it_leaves_out() -> None:
     history = changed("GET", "/tasks", until="listed", body=lambda b: b[:20] if isinstance(b, list) else b)
     assert "left out: 2" in str(failing(history)["2.list"])
+    assert "Without limit and status" in str(graded("2.list", history).hint)
+
+
+def test_a_list_with_tasks_of_another_status_names_them() -> None:
+    history = changed(
+        "GET", f"/tasks?status={OF_ONE_STATUS}", until="listed", body=lambda rows: [*rows, {"id": "1"}]
+    )
+    result = graded("2.list", history)
+    assert "out of place: 1" in str(result.observed)
+    assert "a WHERE" in str(result.hint)
+
+
+def test_a_list_that_is_none_is_told_with_the_request_for_it() -> None:
+    history = changed("GET", f"/tasks?status={OF_ONE_STATUS}", until="listed", status=422)
+    result = graded("2.list", history)
+    assert str(result.expected).startswith(f"GET /tasks?status={OF_ONE_STATUS}: 200 and a JSON array")
+    assert (result.verdict, result.observed) == (FAIL, "status 422")
+    assert "A list is an array" in str(result.hint)
 
 
 def test_a_page_that_shows_a_task_twice_and_another_never_fails() -> None:

@@ -134,6 +134,7 @@ def test_a_task_that_is_not_completed_after_the_outage_fails_with_how_long_was_w
     assert judgement.verdict is FAIL
     assert judgement.expected == "every task completed after the database is back"
     assert judgement.observed == "15 s later: task 2 processing"
+    assert judgement.hint is None
     assert judgement.evidence == (
         *told(1.2, 1.3, 1.4, 1.5, 1.6),
         Evidence(7.0, "task 2 inserted, pending"),
@@ -145,6 +146,7 @@ def test_every_task_that_is_lost_is_told() -> None:
     story = outages().insert("1", 5.0).claim("1", 5.1, A).update("1", 5.2, A, status="failed").insert("2", 6.0)
     judgement = restarted(gave_up(story, 21.0, 15.0))
     assert judgement.observed == "15 s later: task 1 failed, task 2 pending"
+    assert "says nothing of the work" in str(judgement.hint)
     assert len(judgement.evidence) == 4
 
 

@@ -68,6 +68,17 @@ def test_a_handler_that_exits_is_told_from_no_handler() -> None:
     assert "a handler that exits" in hint_of(told_to_stop().exit("worker-A", 1.31, 0))
 
 
+def test_a_task_that_is_given_back_and_one_that_counts_as_failed_are_told_from_one_that_is_left() -> None:
+    for status, hint in (("pending", "gave the task back"), ("failed", "A signal is no error of the work")):
+        story = told_to_stop().update("1", 1.305, "worker-A", status=status)
+        assert hint in hint_of(story.exit("worker-A", 1.31, 0))
+
+
+def test_a_finished_task_and_an_end_by_the_signal_all_the_same() -> None:
+    story = told_to_stop().complete("1", 1.9, "worker-A").exit("worker-A", 2.0, -15)
+    assert "the exit status alone is wrong" in hint_of(story)
+
+
 def test_a_finished_worker_that_stays_is_asked_what_keeps_it_alive() -> None:
     gave_up = WaitTimedOut(at=11.3, waited_for="worker-A to exit", seconds=10.0)
     story = told_to_stop().complete("1", 1.9, "worker-A").add(gave_up)

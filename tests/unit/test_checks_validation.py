@@ -102,6 +102,7 @@ def test_a_put_that_changes_what_only_a_post_may_set_fails(changed: Row, observe
     result = refusing(changed=changed)
     assert (result.verdict, result.observed) == (FAIL, observed)
     assert result.expected == "a PUT changes title and description, and nothing else"
+    assert "PUT: title, description" in str(result.hint)
 
 
 def test_what_becomes_of_a_task_later_is_not_what_its_client_has_set() -> None:
@@ -121,12 +122,19 @@ def test_titles_that_come_back_in_another_form_fail_wherever_that_happens() -> N
     assert refusing(answer=lambda row: row | {"title": "x"}).observed == f"the answer has x {more}"
     silent = refusing(answer=lambda r: {"id": r["id"]}, read=lambda _: None, stored=lambda _: "x")
     assert silent.observed == f"the table has x {more}"
+    assert "change nothing in it" in str(silent.hint)
+
+
+def test_a_title_that_is_refused_is_told_from_one_that_comes_back_in_another_form() -> None:
+    refused = refusing(post=503)
+    assert str(refused.observed).startswith("status 503")
+    assert "Any text may be a title" in str(refused.hint)
 
 
 @pytest.mark.parametrize(
     ("own", "observed"),
     [
-        ({"status": "completed"}, "status completed, assigned_worker None"),
+        ({"status": "completed"}, "status completed, assigned_worker NULL"),
         ({"assigned_worker": "me"}, "status pending, assigned_worker me"),
     ],
 )
