@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from typing import Final
 
 from grader.checkpoints.races import shares_the_work
 from grader.checkpoints.recovery import recovers_what_a_killed_worker_left
@@ -10,7 +11,7 @@ from grader.checkpoints.shutdown import finishes_the_task_in_hand
 from grader.checkpoints.starting import LAB
 from grader.checkpoints.worker import processes
 from grader.declare import check, scenario
-from grader.explore import REPEATS, Points, broken_point, point_lanes
+from grader.explore import REPEATS, Broken, Points, broken_point, point_lanes
 from grader.history.events import Moment
 from grader.history.sql import shape
 from grader.history.timeline import History
@@ -101,6 +102,7 @@ def _judge(histories: tuple[History, ...], *, expected: str, words: str) -> Judg
             return broken(
                 expected=expected,
                 observed=rule.sentence,
+                hint=_hint(rule, point),
                 coverage=coverage,
                 counterexample=point_lanes(history, point, again),
             )
@@ -119,6 +121,29 @@ def _judge(histories: tuple[History, ...], *, expected: str, words: str) -> Judg
     count = sum(len(history.moments("point")) for history in histories)
     need(count or None, "there was no point at which a signal could be sent")
     return holds(f"{words} at {count} points, and nothing was lost", coverage=coverage)
+
+
+def _hint(rule: Broken, point: Moment) -> str | None:
+    """What is to be said of one way to break; None: what the check says anyway."""
+    if point.detail["signal"] == "SIGKILL":
+        return _AFTER_KILL.get(rule.rule)
+    if rule.rule == "worker-ended" and point.detail["exited"] < 0:
+        return None
+    return _AFTER_STOP.get(rule.rule)
+
+
+_AFTER_KILL: Final = {
+    "completed-twice": "Whoever claims, frees or completes a task looks at its status, and at whose it is, in the very "
+    "statement that changes the row: what is completed must not be found again.",
+    "brought-back": "What is completed stays completed: recovery asks for the status 'processing' in the very statement "
+    "that changes the row, and a completion is one commit.",
+}
+
+_AFTER_STOP: Final = {
+    "waits-for-ever": "Something keeps the process alive after the signal: a loop that does not look at the flag (also the "
+    "one that connects), a lock, or a thread that nobody ends.",
+    "worker-ended": "A worker that was told to stop ends with status 0, wherever it was: no exception on the way out.",
+}
 
 
 def _not_made_up_for(history: History, histories: tuple[History, ...]) -> list[Moment]:

@@ -218,6 +218,37 @@ def test_a_point_that_broke_a_rule_each_time_fails_with_its_lanes() -> None:
     assert judgement.coverage == "2 of 6 points"
 
 
+def each_time(**changed: Any) -> Story:
+    """The same point, three times."""
+    return noted(noted(tried(**changed), 10.0, **changed), 11.0, **changed)
+
+
+@pytest.mark.parametrize(
+    ("exited", "hint"),
+    [(None, "keeps the process alive"), (1, "ends with status 0"), (-15, None)],
+)
+def test_ways_to_break_at_a_stop_are_told_from_each_other(exited: int | None, hint: str | None) -> None:
+    story = each_time(signal="SIGTERM", exited=exited, left="completed", rescuer=None)
+    judgement = bears_every_signal.judge(over(story), over(stopped(step=3)))
+    assert judgement.verdict is Verdict.FAIL
+    assert judgement.hint is None if hint is None else hint in str(judgement.hint)
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"),
+    [("completed", "must not be found again"), ("pending", "What is completed stays completed")],
+)
+def test_a_task_that_is_done_again_after_a_kill_is_told_from_one_that_is_brought_back(
+    status: str, hint: str
+) -> None:
+    story = each_time().start("worker-C").claim("7", 6.0, "worker-C")
+    if status == "completed":
+        story.complete("7", 7.0, "worker-C")
+    judgement = survives_every_crash.judge(over(story), over(tried(step=3)))
+    assert judgement.verdict is Verdict.FAIL
+    assert hint in str(judgement.hint)
+
+
 def test_a_point_that_broke_a_rule_and_then_held_is_inconclusive() -> None:
     story = noted(tried(done=False), 10.0)
     story.note("not-again", 11.0, signal="SIGKILL", step=2, where="answer", seen=1)
