@@ -209,9 +209,9 @@ def keeps_the_interval(second: History, quarter: History) -> Judgement:
         return broken(
             *[Evidence(at, "poll", A) for at in r1.times[:5]],
             expected="a poll every 1 s, and every 0.25 s when told so",
-            observed=f"every {r1.words} at 1 s, every {r2.words} at 0.25 s",
+            observed=f"{r1.words} at 1 s, {r2.words} at 0.25 s",
         )
-    words = f"every {fitting[0][0].words} and every {fitting[0][1].words}"
+    words = f"{fitting[0][0].words} and {fitting[0][1].words}"
     waits = _waits_in_backlog(second)
     if not waits:  # that tasks are not worked off is another check's to say
         return holds(f"{words}; no backlog was worked off")

@@ -22,6 +22,9 @@ shortest interval asked for."""
 
 _MOST_LOOPS = 8
 
+_MOST_OF_A_POLL = 20
+"""Statements: who sends more with hardly a pause does not poll now and then."""
+
 
 def latest(interval: float, patience: float) -> float:
     """Seconds after which the next poll has come on such a machine, if the interval is this."""
@@ -30,9 +33,10 @@ def latest(interval: float, patience: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """The times of a loop's polls, in seconds of the run."""
+    """The times of a loop's polls, in seconds of the run, and how many statements they were made of."""
 
     times: tuple[float, ...]
+    statements: int = 0
 
     @property
     def gaps(self) -> list[float]:
@@ -57,8 +61,10 @@ class Rhythm:
 
     @property
     def words(self) -> str:
-        """For people: ``0.26 s``."""
-        return "(fewer than three polls)" if self.interval is None else f"{self.interval:.2g} s"
+        """For people: ``every 0.26 s``."""
+        if self.interval is not None:
+            return f"every {self.interval:.2g} s"
+        return "without a pause" if self.statements > _MOST_OF_A_POLL else "fewer than three times"
 
 
 def rhythms(history: History, service: str, begins: float, ends: float) -> dict[str, Rhythm]:
@@ -68,7 +74,7 @@ def rhythms(history: History, service: str, begins: float, ends: float) -> dict[
     everything = _bursts(steps, pause)
     busiest = Counter(s.connection for s in steps).most_common(1)
     alone = _bursts([s for s in steps if busiest and s.connection == busiest[0][0]], pause)
-    found = {"all": Rhythm(everything), "one connection": Rhythm(alone)}
+    found = {"all": Rhythm(everything, len(steps)), "one connection": Rhythm(alone)}
     # However long a busy machine takes from one statement of a poll to the next: each kind comes once a poll.
     for text in dict.fromkeys(shape(s.sql) for s in steps):
         found[text] = Rhythm(_bursts([s for s in steps if shape(s.sql) == text], pause))

@@ -120,7 +120,7 @@ def _never_polled(history: History) -> Judgement | None:
             ended(exit_),
             expected="a worker that polls and stays up",
             observed=f"it ended, {status_words(exit_.status)}, {'after' if looked else 'before'} its first poll",
-            hint=None
+            hint="Its last lines may say why. A poll that finds nothing is no error: wait for the interval, and ask again."
             if looked
             else "In the starter, begin with the TODOs of 3a part 1: __main__.py runs a Worker, queue.py connects, "
             "worker.py asks for a pending task.",

@@ -32,6 +32,7 @@ def processes(history: History, with_api: History) -> Judgement:
                 *life(story),
                 expected="pending → processing → completed",
                 observed=f"task {task}: {' → '.join(story.statuses)}",
+                hint=_NEVER_TAKEN if not story.claims and story.status == "pending" else None,
             )
     for seen in (history, with_api):
         strangers = [
@@ -52,6 +53,12 @@ def processes(history: History, with_api: History) -> Judgement:
                 spoils=(client_to_client.name,) if seen is with_api else None,
             )
     return holds(f"{len(history.inserted)} tasks, one after the other", *life(history.story(history.inserted[0])))
+
+
+_NEVER_TAKEN = (
+    "The worker has to ask the table itself, at each interval: it takes whatever is pending there, whoever put it there, "
+    "and whether or not anybody told it so."
+)
 
 
 def _asked_by_client(history: History, change: Change) -> bool:

@@ -35,7 +35,10 @@ def test_two_loops_with_one_interval_fit_when_every_second_poll_is_counted() -> 
 def test_a_loop_that_spins_fits_no_interval_in_any_way() -> None:
     found = rhythms(polling(0.01, statements=1), "worker-A", 0, 10)
     assert not any(r.fits(1.0, 1.0) or r.fits(0.25, 1.0) for r in found.values())
+    assert found["all"].words == "without a pause"
 
 
 def test_fewer_than_three_polls_have_no_interval() -> None:
-    assert rhythms(Story().start("worker-A").history(), "worker-A", 0, 10)["all"].interval is None
+    for polls in (Story().start("worker-A").history(), polling(4.0)):
+        found = rhythms(polls, "worker-A", 0, 10)["all"]
+        assert (found.interval, found.words) == (None, "fewer than three times")

@@ -66,6 +66,7 @@ def test_a_task_that_takes_another_way_fails(statuses: tuple[str, ...], words: s
     assert judgement.observed == f"task 2: {words or ' → '.join(('pending', *statuses))}"
     assert told(judgement)[0] == (4.0, "task 2 inserted, pending")
     assert len(judgement.evidence) == 1 + len(statuses)
+    assert ("ask the table itself" in str(judgement.hint)) is (statuses == ())
     assert judgement.spoils is None
 
 
