@@ -148,15 +148,34 @@ def survives_failed_work(history: History, longer: History) -> Judgement:
         return broken(
             *life(story),
             expected="failed, after five attempts at most",
-            observed=f"{story.status} after {attempts} attempts",
-            hint=_ASK_FOR_PROCESSING if _taken_up_again(history, story) else None,
+            observed=f"{story.status} after {attempts} attempt{'s' * (attempts != 1)}",
+            hint=_why_not_failed(history, story, attempts),
         )
     if left:
-        return broken(*life(story), expected="the tasks behind it complete", observed=f"left: {list_of(left)}")
+        failed = [each.task for each in behind if each.status == "failed"]
+        return broken(
+            *life(story),
+            *([] if not failed else life(history.story(failed[0]))),
+            expected="the tasks behind it complete",
+            observed=f"left: {list_of(left)}" if not failed else f"failed as well: {list_of(failed)}",
+            hint="Work fails where the payload says so (fail is true), and nowhere else."
+            if failed
+            else "After a failure look for the next task at once, as after a success.",
+        )
     if problem := _by_two_workers(longer) or _tried_in_a_row(story, longer):
         return problem
     return holds(f"failed after {attempts} attempt{'s' * (attempts > 1)}, then the others", *life(story))
 
+
+def _why_not_failed(history: History, story: Story, attempts: int) -> str | None:
+    if story.completions:
+        return "Work that raised is not done: its exception must not end where the completion is written."
+    if _taken_up_again(history, story):
+        return _ASK_FOR_PROCESSING
+    return _COUNT if attempts > MOST_ATTEMPTS else None
+
+
+_COUNT = "Count the attempts in the table, five at most, and write 'failed' with the last one."
 
 _ASK_FOR_PROCESSING = "Only tasks in processing can be abandoned: recovery has to ask for that status."
 
@@ -236,6 +255,7 @@ def _tried_in_a_row(short: Story, longer: History) -> Judgement | None:
         expected="failed, after five attempts at most",
         observed=f"work of {LONGER_WORK:g} s took {_time_in_hand(story, longer):.1f} s to fail, work of {SHORT_WORK:g} s "
         f"{_time_in_hand(short):.1f} s: it was tried about {attempts:.0f} times in a row",
+        hint="Try the work five times at most before the task counts as failed.",
     )
 
 

@@ -6,7 +6,7 @@ import signal
 from typing import Final
 
 from grader.checkpoints.races import shares_the_work
-from grader.checkpoints.recovery import recovers_what_a_killed_worker_left
+from grader.checkpoints.recovery import NOT_TAKEN_AGAIN, recovers_what_a_killed_worker_left
 from grader.checkpoints.shutdown import finishes_the_task_in_hand
 from grader.checkpoints.starting import LAB
 from grader.checkpoints.worker import processes
@@ -102,7 +102,7 @@ def _judge(histories: tuple[History, ...], *, expected: str, words: str) -> Judg
             return broken(
                 expected=expected,
                 observed=rule.sentence,
-                hint=_hint(rule, point),
+                hint=_hint(rule, point, history.story(point.detail["task"]).status_at(point.at)),
                 coverage=coverage,
                 counterexample=point_lanes(history, point, again),
             )
@@ -123,10 +123,11 @@ def _judge(histories: tuple[History, ...], *, expected: str, words: str) -> Judg
     return holds(f"{words} at {count} points, and nothing was lost", coverage=coverage)
 
 
-def _hint(rule: Broken, point: Moment) -> str | None:
-    """What is to be said of one way to break; None: what the check says anyway."""
+def _hint(rule: Broken, point: Moment, status: str | None) -> str | None:
+    """What is to be said of one way to break; None: what the check says anyway. ``status``: the task's, in the end."""
     if point.detail["signal"] == "SIGKILL":
-        return _AFTER_KILL.get(rule.rule)
+        is_free = rule.rule == "not-completed" and status == "pending"
+        return NOT_TAKEN_AGAIN if is_free else _AFTER_KILL.get(rule.rule)
     if rule.rule == "worker-ended" and point.detail["exited"] < 0:
         return None
     return _AFTER_STOP.get(rule.rule)

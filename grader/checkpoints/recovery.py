@@ -197,6 +197,9 @@ def _recovered_at_the_next_poll(history: History) -> Judgement:
     return replace(judgement, share=BY_ANOTHER)
 
 
+NOT_TAKEN_AGAIN = "It was freed, and nobody takes it: what else than 'pending' does the claim ask for, an owner, a number of attempts?"
+
+
 def _recovered(history: History, work: float, hint: str | None = None) -> Judgement:
     killed = need(history.moment("killed"), "no worker was killed while it worked")
     story = history.story(killed.detail["task"])
@@ -223,7 +226,7 @@ def _recovered(history: History, work: float, hint: str | None = None) -> Judgem
             *proof,
             expected=f"{who} completes the task",
             observed=f"task {story.task} still {story.status} after {waited:.0f} s",
-            hint=hint,
+            hint=NOT_TAKEN_AGAIN if story.status == "pending" else hint,
         )
     if story.completions[0].service == victim:
         need(None, "the task was completed before the worker died")

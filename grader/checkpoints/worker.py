@@ -6,9 +6,10 @@ from grader.checkpoints.client import client_to_client
 from grader.checkpoints.evidence import life, moved
 from grader.checkpoints.starting import LAB, starts, three_tasks
 from grader.declare import check
-from grader.history.tasks import Change
+from grader.history.tasks import Change, Story
 from grader.history.timeline import History
 from grader.judgement import Judgement, broken, holds, need
+from grader.postgres.table import STATUSES
 
 
 @check(
@@ -32,7 +33,7 @@ def processes(history: History, with_api: History) -> Judgement:
                 *life(story),
                 expected="pending → processing → completed",
                 observed=f"task {task}: {' → '.join(story.statuses)}",
-                hint=_NEVER_TAKEN if not story.claims and story.status == "pending" else None,
+                hint=_why_another_way(story),
             )
     for seen in (history, with_api):
         strangers = [
@@ -53,6 +54,14 @@ def processes(history: History, with_api: History) -> Judgement:
                 spoils=(client_to_client.name,) if seen is with_api else None,
             )
     return holds(f"{len(history.inserted)} tasks, one after the other", *life(history.story(history.inserted[0])))
+
+
+def _why_another_way(story: Story) -> str | None:
+    if not story.claims and story.status == "pending":
+        return _NEVER_TAKEN
+    if other := [status for status in story.statuses if status not in STATUSES]:
+        return f"The contract has four words for the status, {', '.join(STATUSES)}; {other[0]} is none of them."
+    return None
 
 
 _NEVER_TAKEN = (

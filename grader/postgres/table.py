@@ -10,6 +10,9 @@ from psycopg import sql
 
 from grader.errors import BadSubmission
 
+STATUSES = ("pending", "processing", "completed", "failed")
+"""The words that the contract has for the status of a task."""
+
 COLUMNS = (
     "id",
     "title",

@@ -82,10 +82,10 @@ def test_a_worker_that_ends_over_failing_work_fails_with_its_last_three_lines() 
 @pytest.mark.parametrize(
     ("story", "observed"),
     [
-        (failing(0.1, last="completed", good=True), "completed after 1 attempts"),
-        (failing(0.1, last="pending", good=True), "pending after 1 attempts"),
-        (failing(0.1, last=None, good=True), "processing after 1 attempts"),
-        (failing(0.1, last="completed").update("1", 1.2, A, status="failed"), "failed after 1 attempts"),
+        (failing(0.1, last="completed", good=True), "completed after 1 attempt"),
+        (failing(0.1, last="pending", good=True), "pending after 1 attempt"),
+        (failing(0.1, last=None, good=True), "processing after 1 attempt"),
+        (failing(0.1, last="completed").update("1", 1.2, A, status="failed"), "failed after 1 attempt"),
         (failing(*[0.1] * 6, good=True), "failed after 6 attempts"),
     ],
 )
@@ -104,11 +104,19 @@ def test_attempts_that_only_change_the_owner_count(count: int, verdict: Verdict)
     assert fails(story.update("1", 5.9, A, status="failed")).verdict is verdict
 
 
+def test_tasks_behind_it_that_fail_as_well_are_told_from_those_that_are_left() -> None:
+    story = failing(0.1).insert("2", 0.55).insert("3", 0.56).claim("3", 2.0, A)
+    judgement = fails(story.update("3", 2.1, A, status="failed"))
+    assert (judgement.verdict, judgement.observed) == (FAIL, "failed as well: 3")
+    assert "and nowhere else" in str(judgement.hint)
+
+
 def test_tasks_behind_it_that_are_not_completed_are_named() -> None:
     story = failing(0.1).insert("2", 0.55).insert("3", 0.56).insert("4", 0.57)
     story.claim("3", 2.0, A).complete("3", 2.1, A).claim("4", 2.2, A)
     judgement = fails(story)
     assert (judgement.verdict, judgement.observed) == (FAIL, "left: 2, 4")
+    assert "After a failure look for the next task" in str(judgement.hint)
     assert judgement.expected == "the tasks behind it complete"
     assert len(judgement.evidence) == 3
 
@@ -257,7 +265,8 @@ def test_attempts_that_were_too_many_before_the_task_was_old_have_nothing_to_do_
             "1", at + 0.02, A, status="failed"
         )
     judgement = fails(story.note("aged", AGED, seconds=3600.0))
-    assert (judgement.observed, judgement.hint) == ("failed after 7 attempts", None)
+    assert judgement.observed == "failed after 7 attempts"
+    assert "Count the attempts" in str(judgement.hint)
 
 
 @pytest.mark.parametrize("status", ["pending", "processing"])
@@ -384,4 +393,4 @@ def test_the_time_between_the_end_of_a_worker_and_the_next_attempt_is_no_attempt
 
 def test_a_worker_that_the_grader_ends_with_the_scenario_has_tried_what_it_has_in_hand() -> None:
     story = failing(0.1, last=None, good=True).note("scenario-over", 20.0).exit(A, 20.1, -9)
-    assert fails(story).observed == "processing after 1 attempts"
+    assert fails(story).observed == "processing after 1 attempt"

@@ -110,6 +110,10 @@ def test_a_task_that_nobody_frees_fails_with_how_long_was_waited() -> None:
     judgement = recovers(gave_up(killed()))
     assert judgement.verdict is Verdict.FAIL
     assert judgement.observed == "task 1 still processing after 7 s"
+    freed = recovers(gave_up(killed().update("1", 3.0, "worker-B", status="pending")))
+    assert freed.observed == "task 1 still pending after 7 s"
+    assert "nobody takes it" in str(freed.hint)
+    assert judgement.hint != freed.hint
 
 
 def test_when_the_other_worker_had_ended_before_the_task_was_due_nobody_could_be_seen_to_free_it() -> None:

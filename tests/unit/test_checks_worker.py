@@ -54,6 +54,7 @@ def test_where_no_task_was_inserted_nothing_is_said() -> None:
         (("processing",), "pending → processing"),
         (("completed",), "pending → completed"),
         (("processing", "failed"), "pending → processing → failed"),
+        (("processing", "done"), "pending → processing → done"),
         (("processing", "pending", "processing", "completed"), None),
     ],
 )
@@ -67,6 +68,7 @@ def test_a_task_that_takes_another_way_fails(statuses: tuple[str, ...], words: s
     assert told(judgement)[0] == (4.0, "task 2 inserted, pending")
     assert len(judgement.evidence) == 1 + len(statuses)
     assert ("ask the table itself" in str(judgement.hint)) is (statuses == ())
+    assert ("done is none of them" in str(judgement.hint)) is ("done" in statuses)
     assert judgement.spoils is None
 
 

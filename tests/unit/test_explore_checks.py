@@ -213,6 +213,7 @@ def test_a_point_that_broke_a_rule_each_time_fails_with_its_lanes() -> None:
     assert judgement.verdict is Verdict.FAIL
     assert judgement.observed is not None
     assert judgement.observed.startswith("SIGKILL after the server did COMMIT")
+    assert judgement.hint is None
     assert judgement.counterexample is not None
     assert (judgement.counterexample.replays, judgement.counterexample.schedule) == (3, "SIGKILL answer 2")
     assert judgement.coverage == "2 of 6 points"
@@ -234,15 +235,25 @@ def test_ways_to_break_at_a_stop_are_told_from_each_other(exited: int | None, hi
     assert judgement.hint is None if hint is None else hint in str(judgement.hint)
 
 
+def test_a_task_that_is_freed_after_a_kill_and_taken_by_nobody_is_told_from_one_that_is_not_freed() -> None:
+    story = Story().start(A).start(B).insert("7", 1.05).claim("7", 2.0, A).exit(A, 3.0, status=-9)
+    story.update("7", 4.0, B, status="pending")
+    for at in (9.0, 10.0, 11.0):
+        noted(story, at, done=False)
+    judgement = survives_every_crash.judge(over(story), over(tried(step=3)))
+    assert judgement.verdict is Verdict.FAIL
+    assert "nobody takes it" in str(judgement.hint)
+
+
 @pytest.mark.parametrize(
-    ("status", "hint"),
-    [("completed", "must not be found again"), ("pending", "What is completed stays completed")],
+    ("is_done_again", "hint"),
+    [(True, "must not be found again"), (False, "What is completed stays completed")],
 )
 def test_a_task_that_is_done_again_after_a_kill_is_told_from_one_that_is_brought_back(
-    status: str, hint: str
+    is_done_again: bool, hint: str
 ) -> None:
     story = each_time().start("worker-C").claim("7", 6.0, "worker-C")
-    if status == "completed":
+    if is_done_again:
         story.complete("7", 7.0, "worker-C")
     judgement = survives_every_crash.judge(over(story), over(tried(step=3)))
     assert judgement.verdict is Verdict.FAIL

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from grader.model import Verdict
 from tests.zoo.matrix import Cell, Expected, Kind, Matrix, Row
-from tests.zoo.show import difference, headline, seconds, shares
+from tests.zoo.show import difference, headline, shares
 
 _WIDTH = 100
 _MARKUP = re.compile(r"[\\*_<>\[\]#|]")
@@ -23,7 +23,9 @@ def render_markdown(matrix: Matrix) -> str:
         "<!-- Made by make zoo, which writes it as matrix.md. -->",
         _paragraph(
             f"Every submission of [the zoo](trust.md#the-zoo) under every [check](checkpoints.md), {matrix.made_at}. "
-            f"**{headline(matrix)}.** {seconds(matrix)} Where the time went: {shares(matrix)}."
+            f"**{headline(matrix)}.** The grades took {matrix.graded_seconds / 60:.0f} minutes together "
+            f"({shares(matrix)}). {matrix.not_reached:,} of {len(matrix.rows) * len(matrix.columns):,} cells were not "
+            "run: the fault changes nothing that they run, and they come out as for the solution."
         ),
         *_differences(matrix.rows),
         "## Check by check",
