@@ -197,7 +197,7 @@ def _recovered_at_the_next_poll(history: History) -> Judgement:
     return replace(judgement, share=BY_ANOTHER)
 
 
-NOT_TAKEN_AGAIN = "It was freed, and nobody takes it: what else than 'pending' does the claim ask for, an owner, a number of attempts?"
+NOT_TAKEN_AGAIN = "It is free, and nobody takes it: what else than 'pending' does the claim ask for, an owner, a number of attempts?"
 
 
 def _recovered(history: History, work: float, hint: str | None = None) -> Judgement:
