@@ -119,7 +119,7 @@ def does_the_work(no_work: History, long_work: History) -> Judgement:
         done = [s for s in history.stories.values() if s.claims and s.completions]
         if not done:
             need(None, "no task was completed at both settings")
-        wanted = _asked_for(history)
+        wanted = asked_for(history)
         quickest = min(done, key=_took)
         took = _took(quickest)
         stalls = history.stalled_between(quickest.claims[0].at, quickest.completions[0].at)
@@ -133,7 +133,8 @@ def does_the_work(no_work: History, long_work: History) -> Judgement:
     return holds(" and ".join(f"{took:.2f} s" for took in seen))
 
 
-def _asked_for(history: History) -> float:
+def asked_for(history: History) -> float:
+    """The work that a task takes by the worker's setting, in seconds."""
     return seconds_of(need(history.started(A), "the worker was not started").settings["WORKER_TASK_DURATION"])
 
 
@@ -144,7 +145,7 @@ def cut_short(history: History, story: Story, usual: History) -> str | None:
     """
     if not story.completions or not any(_worked(usual, each) for each in usual.stories.values()):
         return None
-    wanted = _asked_for(history)
+    wanted = asked_for(history)
     if _worked(history, story) is not False:
         return None
     took = story.completions[0].at - _last_claim(story)
@@ -155,7 +156,7 @@ def _worked(history: History, story: Story) -> bool | None:
     """Whether there was time for the work of a task; None: it was not claimed and completed."""
     if not story.completions or not story.claims:
         return None
-    return story.completions[0].at - _last_claim(story) >= SHORTEST_SHARE * _asked_for(history)
+    return story.completions[0].at - _last_claim(story) >= SHORTEST_SHARE * asked_for(history)
 
 
 def _last_claim(story: Story) -> float:

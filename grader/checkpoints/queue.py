@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from grader.checkpoints.evidence import life, list_of, moved, short
+from grader.checkpoints.polling import does_the_work
 from grader.checkpoints.shutdown import claim_began
 from grader.checkpoints.starting import LAB, A
 from grader.checkpoints.worker import processes
@@ -130,7 +132,11 @@ def arranged(order: Sequence[int]) -> tuple[list[float], list[int]]:
     return ages, [place, 0, len(ages) - 1]
 
 
-@scenario(timeout=10, seconds=2)
+ENOUGH = 3
+"""Claims in the right order: by chance the oldest three come first once in 336 times, and by another order never."""
+
+
+@scenario(timeout=16, seconds=2)
 def shuffled_ages(lab: Lab) -> None:
     """Eight tasks whose order in the table is not their order of age, some changed since, and no index to sort by."""
     lab.database.set_for_services("enable_indexscan", "off")
@@ -150,6 +156,7 @@ def shuffled_ages(lab: Lab) -> None:
     points=3,
     on=shuffled_ages,
     after=processes,
+    explained_by=does_the_work,
     hint="The query that claims needs ORDER BY created_at. Neither the id nor updated_at tells who has waited longest, and "
     "without an order it is whatever the table happens to give.",
     read=f"{LAB}#oldest-first",
@@ -163,14 +170,14 @@ def takes_the_oldest_first(history: History) -> Judgement:
     ages: dict[str, float] = need(history.moment("shuffled"), "the tasks were not inserted").detail["ages"]
     # What is claimed once more was not waiting meanwhile.
     first = {claim.task: claim for claim in reversed(history.claims) if claim.task in ages}
-    if len(first) < len(ages):
-        need(None, "not all of the tasks were claimed")
+    if len(first) < min(ENOUGH, len(ages)):
+        need(None, f"{len(first)} of {len(ages)} tasks were claimed")
     claims = sorted(first.values(), key=lambda claim: claim.at)
+    began = {task: claim_began(history, task, claim.at) for task, claim in first.items()}
     order = [f"{c.task} ({ages[c.task]:.0f} s old)" for c in claims]
     for younger in claims:
-        for older in claims:
-            began = claim_began(history, older.task, older.at)
-            if ages[older.task] > ages[younger.task] and began > younger.committed_at:
+        for older in ages:
+            if ages[older] > ages[younger.task] and began.get(older, math.inf) > younger.committed_at:
                 return broken(
                     *[moved(c.change) for c in claims],
                     expected="oldest first",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 from grader.checkpoints.evidence import ended, life, list_of, said, value_words
+from grader.checkpoints.polling import SHORTEST_SHARE, asked_for
 from grader.checkpoints.starting import LAB, A, starts
 from grader.checkpoints.worker import processes
 from grader.declare import check, scenario
@@ -73,11 +74,13 @@ def shares_the_work(history: History) -> Judgement:
 
 def _overlap(history: History) -> Judgement:
     spans: dict[str, list[tuple[float, float]]] = {"worker-A": [], "worker-B": []}
+    work = asked_for(history)
     for story in history.stories.values():
         if not story.completions:  # it was inserted so
             continue
         done = story.completions[0]
-        claimed = story.claims[0].at if story.claims else done.at
+        # Where a claim is written only after the work, what is seen of it is shorter than the work.
+        claimed = min([done.at - SHORTEST_SHARE * work, *[claim.at for claim in story.claims[:1]]])
         spans.setdefault(str(done.service), []).append((claimed, done.at))
     counts = {name: len(found) for name, found in spans.items()}
     words = ", ".join(f"{name} {count}" for name, count in counts.items())

@@ -95,7 +95,7 @@ def validates(history: History) -> Judgement:
         return broken(
             *[moved(change) for change in changes[:4]],
             expected="a refused request leaves the table as it was",
-            observed=f"{len(changes)} changes of rows",
+            observed=f"{len(changes)} change{'s' * (len(changes) != 1)} of rows",
         )
     for answer in (e for e in history.exchanges("POST") if harmless.at <= e.at < others.at):
         if seen := _title_problem(history, answer):

@@ -262,13 +262,29 @@ def test_tasks_that_were_not_inserted_say_nothing() -> None:
 
 @pytest.mark.parametrize("order", ["", "12", "21", "23"])
 def test_a_task_that_nobody_claimed_leaves_the_order_open(order: str) -> None:
-    with pytest.raises(NotObserved, match="^not all of the tasks were claimed$"):
+    with pytest.raises(NotObserved, match=f"^{len(order)} of 3 tasks were claimed$"):
         judged("3b.oldest-first", shuffled(order))
+
+
+EIGHT = {str(number): 20.0 - number for number in range(1, 9)}
+
+
+@pytest.mark.parametrize(
+    ("order", "verdict"),
+    [("123", Verdict.PASS), ("1234", Verdict.PASS), ("124", Verdict.FAIL), ("876", Verdict.FAIL)],
+)
+def test_of_many_tasks_the_first_three_claims_show_the_order(order: str, verdict: Verdict) -> None:
+    assert judged("3b.oldest-first", shuffled(order, EIGHT)).verdict is verdict
+
+
+def test_of_many_tasks_two_claims_show_no_order() -> None:
+    with pytest.raises(NotObserved, match="^2 of 8 tasks were claimed$"):
+        judged("3b.oldest-first", shuffled("12", EIGHT))
 
 
 def test_a_task_that_is_claimed_again_does_not_stand_for_another_one() -> None:
     story = shuffled("12").update("2", 4.0, A, status="pending").claim("2", 4.1, A)
-    with pytest.raises(NotObserved, match="^not all of the tasks were claimed$"):
+    with pytest.raises(NotObserved, match="^2 of 3 tasks were claimed$"):
         judged("3b.oldest-first", story)
 
 

@@ -164,9 +164,15 @@ def test_one_time_at_which_both_are_at_work_is_enough() -> None:
     assert judged("3b.two-workers", works(story, "3", A, 4.5, 5.5)).verdict is PASS
 
 
-@pytest.mark.parametrize(("at", "verdict"), [(2.0, FAIL), (2.5, PASS), (3.0, FAIL)])
-def test_a_completion_without_a_claim_counts_at_its_moment(at: float, verdict: Verdict) -> None:
-    story = works(two(), "1", A, 2.0, 3.0).insert("2", 1.0).complete("2", at, B)
+@pytest.mark.parametrize("claims", [False, True])
+@pytest.mark.parametrize(("at", "verdict"), [(2.0, FAIL), (2.5, PASS), (3.25, PASS), (3.3, FAIL)])
+def test_work_whose_claim_is_written_with_its_completion_counts_from_when_it_must_have_begun(
+    at: float, verdict: Verdict, claims: bool
+) -> None:
+    story = works(two(), "1", A, 2.0, 3.0).insert("2", 1.0)  # work takes 0.3 s
+    if claims:
+        story.claim("2", at - 0.001, B)
+    story.complete("2", at, B)
     assert judged("3b.two-workers", story).verdict is verdict
 
 
