@@ -240,17 +240,21 @@ def test_the_documentation_counts_check_by_check_and_names_what_each_submission_
             missed,
             compare(right("3b.c"), graded("pppf"), COLUMNS),
             compare(Subject("solution", Kind.SOLUTION, "", "The solution.", frozenset()), graded("pppp"), COLUMNS),
+            compare(
+                Subject("starter", Kind.STARTER, "", "The starter.", frozenset({"3a.a"})), graded("pfss"), COLUMNS
+            ),
         )
     )
-    assert "1 of 4 submissions not as expected" in said
+    assert "1 of 5 submissions not as expected" in said
     assert "- `other-fault`: missed `3b.b`: expected fail, seen pass" in said
-    assert "| [`2.first`](checkpoints.md#2first) | 0 of 0 | 1 of 1 | 1 of 1, 0 not judged | 2 of 2 |" in said
-    assert "| [`3b.b`](checkpoints.md#3bb) | 1 of 2 |  | 0 of 0, 0 not judged | 2 of 2 |" in said
-    assert "| [`3b.c`](checkpoints.md#3bc) | 0 of 0 |  | 1 of 2, 1 not judged | 1 of 1 |" in said
+    assert "| `2.first` | 0 of 0 | 1 of 1 | 1 of 1 | 0 | 2 of 2 |" in said
+    assert "| `3b.b` | 1 of 2 |  | 0 of 0 | 0 | 2 of 2 |" in said
+    assert "| `3b.c` | 0 of 0 |  | 1 of 2 | 1 | 1 of 1 |" in said
     assert "- Z01 **a-fault**: It is wrong. Failed `3b.b`. Not judged: 1." in said
     assert "- Z01 **other-fault**: It is wrong. Failed `2.first` (it may)." in said
     assert "- **another-way**: It is right. Failed `3b.c`." in said
     assert "- **solution**: The solution. Passed all." in said
+    assert "- **starter**: The starter. Failed `3a.a`. Not judged: 2." in said
 
 
 def test_the_documentation_shows_text_as_it_is_in_lines_of_its_width() -> None:

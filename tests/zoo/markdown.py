@@ -16,8 +16,10 @@ _MARKUP = re.compile(r"[\\*_<>\[\]#|]")
 
 def render_markdown(matrix: Matrix) -> str:
     """The whole page: what differs, then every check with its counts, then every submission with its failures."""
-    right = [row for row in matrix.rows if row.subject.kind is not Kind.WRONG]
-    wrong = [row for row in matrix.rows if row.subject.kind is Kind.WRONG]
+    right, wrong = ([row for row in matrix.rows if row.subject.kind is kind] for kind in (Kind.RIGHT, Kind.WRONG))
+    solution, starter = (
+        [row for row in matrix.rows if row.subject.kind is kind] for kind in (Kind.SOLUTION, Kind.STARTER)
+    )
     sections = [
         "# The detection matrix",
         "<!-- Made by make zoo, which writes it as matrix.md. -->",
@@ -31,10 +33,12 @@ def render_markdown(matrix: Matrix) -> str:
         "## Check by check",
         _paragraph(
             "Of the wrong submissions that must fail a check, how many did; of those that may, how many did; of all "
-            "others, how many passed it, and how many did not get so far, since a check that it builds on failed. "
-            "Then the right submissions and the solution, without those that forgo the check."
+            "others, how many passed it, and how many of them were not judged, since a check that it builds on failed. "
+            "Then, of the right submissions and the solution, but for those that forgo the check, how many passed it."
         ),
-        _table(matrix, right, wrong),
+        _table(matrix, [*solution, *right], wrong),
+        "## The solution and the starter",
+        _list([*solution, *starter]),
         f"## Right submissions: {len(right)}",
         _list(right),
         f"## Wrong submissions: {len(wrong)}",
@@ -61,7 +65,10 @@ def _different(row: Row) -> Iterator[str]:
 
 
 def _table(matrix: Matrix, right: Sequence[Row], wrong: Sequence[Row]) -> str:
-    lines = ["| check | must fail | may fail | others | right |", "| --- | ---: | ---: | ---: | ---: |"]
+    lines = [
+        "| check | must fail | may fail | others | not judged | right |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
     for column in matrix.columns:
         of_wrong = [cell for row in wrong for cell in row.cells if cell.check == column.id]
         of_right = [cell for row in right for cell in row.cells if cell.check == column.id]
@@ -69,11 +76,11 @@ def _table(matrix: Matrix, right: Sequence[Row], wrong: Sequence[Row]) -> str:
         counts = (
             _share(must, Verdict.FAIL),
             _share(may, Verdict.FAIL) if may else "",
-            f"{_share(others, Verdict.PASS)}, {_count(others, Verdict.SKIPPED)} not judged",
+            _share(others, Verdict.PASS),
+            str(_count(others, Verdict.SKIPPED)),
             _share([c for c in of_right if c.expected is Expected.PASS], Verdict.PASS),
         )
-        anchor = column.id.replace(".", "")
-        lines.append(f"| [`{column.id}`](checkpoints.md#{anchor}) | {' | '.join(counts)} |")
+        lines.append(f"| `{column.id}` | {' | '.join(counts)} |")
     return "\n".join(lines)
 
 
