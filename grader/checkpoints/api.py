@@ -121,6 +121,11 @@ _AS_IT_WAS_SENT = (
 )
 
 
+_AT_ONCE = (
+    "Store a task by one statement, or by several in one transaction: whatever is committed, others see and take."
+)
+
+
 def _creation_problem(history: History, post: HttpExchange) -> _Problem | None:
     wanted = json_of(post.request)
     task = plain_task(post)
@@ -140,7 +145,7 @@ def _creation_problem(history: History, post: HttpExchange) -> _Problem | None:
     for key, value in wanted.items():
         if rows[0].get(key) != value:
             seen = f"the first that others can see in the table has {_told(key, rows[0])}"
-            return _Problem(_other_than(seen, key, wanted), _AS_IT_WAS_SENT)
+            return _Problem(_other_than(seen, key, wanted), _AT_ONCE)
     seen_next = _reading_problem(history, post, task)
     return _Problem(seen_next) if seen_next is not None else None
 

@@ -95,6 +95,7 @@ def validates(history: History) -> Judgement:
         return broken(
             *[moved(change) for change in changes[:4]],
             expected="a refused request leaves the table as it was",
+            hint="Check first and store then, in one transaction: of what is refused nothing may stay.",
             observed=f"{len(changes)} change{'s' * (len(changes) != 1)} of rows",
         )
     for answer in (e for e in history.exchanges("POST") if harmless.at <= e.at < others.at):

@@ -172,6 +172,7 @@ def test_a_put_that_makes_no_sense_and_is_accepted_fails_and_is_named(what: str)
 def test_a_put_that_is_refused_and_changes_the_task_all_the_same_fails() -> None:
     result = refusing(changing=True)
     assert (result.verdict, result.observed) == (FAIL, "1 change of rows")
+    assert "Check first and store then" in str(result.hint)
     assert result.expected == "a refused request leaves the table as it was"
 
 
