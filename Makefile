@@ -89,7 +89,7 @@ starter: $(USE) ## Make starter/ anew from the marked blocks of solution/
 	@$(BIN)/python -m grader starter solution starter
 
 # The modules with the longest tests first, so that the end finds both processes at work.
-test: $(DEV) ## Run all tests (unit, then with a real PostgreSQL)
+test: $(DEV) ## Run all tests, many of them with a real PostgreSQL
 	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder tests/integration tests/unit tests/zoo
 
 # One at a time: a grade keeps two cores busy.

@@ -120,7 +120,6 @@ _AS_IT_WAS_SENT = (
     "Store what the client sent, field by field (title, description, type, payload), and answer with the row."
 )
 
-
 _AT_ONCE = (
     "Store a task by one statement, or by several in one transaction: whatever is committed, others see and take."
 )

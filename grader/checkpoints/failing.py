@@ -155,12 +155,12 @@ def survives_failed_work(history: History, longer: History) -> Judgement:
         failed = [each.task for each in behind if each.status == "failed"]
         return broken(
             *life(story),
-            *([] if not failed else life(history.story(failed[0]))),
+            *(line for task in failed[:1] for line in life(history.story(task))),
             expected="the tasks behind it complete",
             observed=f"left: {list_of(left)}" if not failed else f"failed as well: {list_of(failed)}",
             hint="Work fails where the payload says so (fail is true), and nowhere else."
             if failed
-            else "After a failure look for the next task at once, as after a success.",
+            else "After a failure go on as after a success: roll back what is open, and look for the next task at once.",
         )
     if problem := _by_two_workers(longer) or _tried_in_a_row(story, longer):
         return problem

@@ -133,7 +133,11 @@ def arranged(order: Sequence[int]) -> tuple[list[float], list[int]]:
 
 
 ENOUGH = 3
-"""Claims in the right order: by chance the oldest three come first once in 336 times, and by another order never."""
+"""Claims in the right order: by chance the oldest three come first once in 336 times, and by another order never.
+
+The scenario has the time for three claims also of a worker that takes five seconds for each task, as some do where the
+setting is zero.
+"""
 
 
 @scenario(timeout=16, seconds=2)

@@ -198,6 +198,7 @@ def _recovered_at_the_next_poll(history: History) -> Judgement:
 
 
 NOT_TAKEN_AGAIN = "It is free, and nobody takes it: what else than 'pending' does the claim ask for, an owner, a number of attempts?"
+"""A hint for a task that is pending after a kill, and stays so."""
 
 
 def _recovered(history: History, work: float, hint: str | None = None) -> Judgement:

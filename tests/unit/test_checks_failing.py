@@ -116,7 +116,7 @@ def test_tasks_behind_it_that_are_not_completed_are_named() -> None:
     story.claim("3", 2.0, A).complete("3", 2.1, A).claim("4", 2.2, A)
     judgement = fails(story)
     assert (judgement.verdict, judgement.observed) == (FAIL, "left: 2, 4")
-    assert "After a failure look for the next task" in str(judgement.hint)
+    assert "After a failure go on as after a success" in str(judgement.hint)
     assert judgement.expected == "the tasks behind it complete"
     assert len(judgement.evidence) == 3
 

@@ -247,6 +247,7 @@ def test_the_documentation_counts_check_by_check_and_names_what_each_submission_
     )
     assert "1 of 5 submissions not as expected" in said
     assert "- `other-fault`: missed `3b.b`: expected fail, seen pass" in said
+    assert "(trust.md#measured)" in said
     assert "| `2.first` | 0 of 0 | 1 of 1 | 1 of 1 | 0 | 2 of 2 |" in said
     assert "| `3b.b` | 1 of 2 |  | 0 of 0 | 0 | 2 of 2 |" in said
     assert "| `3b.c` | 0 of 0 |  | 1 of 2 | 1 | 1 of 1 |" in said

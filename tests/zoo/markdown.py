@@ -52,6 +52,7 @@ def _differences(rows: Iterable[Row]) -> Iterator[str]:
     if found:
         yield "## What is not as expected"
         yield "\n".join(found)
+        yield "What became of them is told in [trust](trust.md#measured)."
 
 
 def _different(row: Row) -> Iterator[str]:
